@@ -1,0 +1,107 @@
+/** What the delivery room needs of the world. Adapters implement it; tests bring their own. */
+
+import type { DiscoverPolicy } from '../policy/ports.ts';
+import type { Resolver } from '../protocol/dns/answer.ts';
+import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
+import type { OpenChannel } from './channel.ts';
+import type { DeliveryEvent } from './events.ts';
+import type { WhyRecord } from './why.ts';
+
+/** A recipient within a delivery's row. `pending` is still to be done. */
+export interface RecipientState {
+  readonly address: string;
+  readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[];
+  readonly orcpt?: string;
+  readonly state: 'pending' | 'delivered' | 'failed';
+  /** Enhanced status code of the last attempt. */
+  readonly status?: string;
+  /** One line: the peer's reply or our reason. */
+  readonly diagnostic?: string;
+}
+
+/** One message × one next-hop domain, as claimed for one attempt. */
+export interface ClaimedDelivery {
+  readonly id: string;
+  readonly domain: string;
+  readonly attempt: number;
+  /** Proves that the claim is ours. */
+  readonly token: string;
+  readonly recipients: readonly RecipientState[];
+}
+
+export interface ClaimRequest {
+  readonly message: PreparedMessage;
+  readonly token: string;
+  readonly nowMs: number;
+  readonly leaseEndMs: number;
+}
+
+/**
+ * The outcome of asking for an attempt. `done`: this attempt is settled, or a later one has begun; `leased`: somebody
+ * is at it until `untilMs`; `conflict`: the id belongs to a message with another hash.
+ */
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly delivery: ClaimedDelivery }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'leased'; readonly untilMs: number }
+  | { readonly kind: 'conflict' };
+
+export interface Settlement {
+  readonly delivery: ClaimedDelivery;
+  /** All of the delivery's recipients as they are now. */
+  readonly recipients: readonly RecipientState[];
+  /** Set where somebody is still pending: when the next attempt is due, and where the content is kept till then. */
+  readonly next?: { readonly dueAtMs: number; readonly content: ContentReference };
+  readonly why: WhyRecord;
+  readonly nowMs: number;
+}
+
+/**
+ * The message table: a row per (id, next-hop domain) with attempt, lease and recipients.
+ *
+ * An attempt n is claimed by one conditional write: the row does not exist; or its attempt is below n and it is
+ * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours.
+ */
+export interface MessageStore {
+  claim(request: ClaimRequest): Promise<ClaimResult>;
+  /** Conditional on the token; `false` when the claim was lost to somebody else meanwhile. */
+  settle(settlement: Settlement): Promise<boolean>;
+  /** Ends the lease now without counting the attempt; no harm where the claim is lost. */
+  release(delivery: ClaimedDelivery): Promise<void>;
+}
+
+/** Takes the next attempt's queue message until it is due; idempotent by (id, next-hop domain, attempt). */
+export interface RetryStore {
+  put(message: PreparedMessage, dueAtMs: number): Promise<void>;
+}
+
+export interface MailQueue {
+  /** Sends records, in SQS batches; rejects if one of them could not be sent. */
+  enqueue(messages: readonly PreparedMessage[]): Promise<void>;
+  /** Puts a record where operators look, with the reason as a message attribute. */
+  deadLetter(body: string, reason: string): Promise<void>;
+  /** Hides a received record until `untilMs` (SQS allows 12 hours from its receipt). */
+  hideUntil(receiptHandle: string, untilMs: number, nowMs: number): Promise<void>;
+}
+
+export interface ContentStore {
+  /** @throws {TransportSecurityError} `content-missing`, or `content-invalid` when it is over 40 MB. */
+  read(reference: ContentReference): Promise<Uint8Array>;
+  /** Keeps an inline body for later attempts; the same id gives the same reference. */
+  keep(id: string, content: Uint8Array): Promise<ContentReference>;
+}
+
+/** Everything that an attempt reaches for. */
+export interface DeliveryPorts {
+  readonly now: () => number;
+  /** Uniform in [0, 1); shuffles MX hosts of equal preference (RFC 5321 §5.1). */
+  readonly random: () => number;
+  readonly resolver: Resolver;
+  readonly discoverPolicy: DiscoverPolicy;
+  readonly openChannel: OpenChannel;
+  readonly messages: MessageStore;
+  readonly retries: RetryStore;
+  readonly queue: MailQueue;
+  readonly contents: ContentStore;
+  readonly observe: (event: DeliveryEvent) => void;
+}

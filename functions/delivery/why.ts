@@ -1,0 +1,86 @@
+/** The `why` record: what one attempt looked up, tried and decided, for a reader who was not there. */
+
+import type { DnssecStatus } from '../protocol/dns/answer.ts';
+import type { FailureCode } from '../protocol/errors.ts';
+import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { ResultType } from '../protocol/tlsrpt/result-type.ts';
+
+export interface WhyRecord {
+  readonly version: 1;
+  readonly id: string;
+  readonly domain: string;
+  readonly attempt: number;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly demand: { readonly level: TlsDemand; readonly reason: string };
+  readonly lookups: readonly LookupNote[];
+  readonly policy?: PolicyNote;
+  readonly hosts: readonly HostNote[];
+  readonly recipients: readonly RecipientNote[];
+  readonly decision: Decision;
+}
+
+export interface LookupNote {
+  readonly name: string;
+  readonly type: string;
+  /** `records`, `nodata`, `nxdomain`, or the failure's code. */
+  readonly outcome: string;
+  readonly status?: DnssecStatus;
+  readonly detail: string;
+}
+
+export interface PolicyNote {
+  readonly kind: 'policy' | 'absent' | 'unknown' | 'not-asked';
+  readonly source?: 'memory' | 'table' | 'wire';
+  readonly mode?: string;
+  readonly id?: string;
+  readonly fetchedAt?: string;
+  readonly mx?: readonly string[];
+  readonly reason?: string;
+}
+
+export interface HostNote {
+  readonly host: string;
+  readonly preference: number;
+  /** Why the host was passed over before any connection. */
+  readonly skipped?: FailureNote;
+  readonly tries: readonly TryNote[];
+}
+
+/** One connection to one address. */
+export interface TryNote {
+  readonly address: string;
+  readonly level: string;
+  readonly tls?: {
+    readonly version: string;
+    readonly cipher: string;
+    readonly fingerprint: string;
+    readonly resumed: boolean;
+    readonly verdict: string;
+  };
+  readonly failure?: FailureNote;
+}
+
+export interface FailureNote {
+  readonly code: FailureCode;
+  readonly reason: string;
+  readonly resultType?: ResultType;
+}
+
+export interface RecipientNote {
+  readonly address: string;
+  readonly outcome: 'delivered' | 'deferred' | 'failed';
+  readonly status: string;
+  readonly reply?: string;
+}
+
+/** The row of the channel table (docs/architecture.md) that decided, and what it came to. */
+export interface Decision {
+  readonly row: string;
+  readonly outcome: 'delivered' | 'deferred' | 'failed' | 'partly';
+  readonly code?: FailureCode;
+  readonly status?: string;
+  readonly reason: string;
+  readonly nextAttemptAt?: string;
+}

@@ -1,0 +1,168 @@
+/**
+ * The queue message: one mail to be sent, as JSON in SQS. Anybody with `sqs:SendMessage` may send the minimal form
+ * (`mailFrom`, `rcptTo`, `content`); what is left out is filled in by {@link parseQueueMessage}.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { TransportSecurityError } from '../protocol/errors.ts';
+import { isMailbox } from '../protocol/smtp/mailbox.ts';
+
+/** SQS takes 1 MiB a message; base64 and the envelope leave this much for an inline body. */
+const inlineBase64CharsMax = 1_048_576;
+
+/** Recipients of one message. RFC 5321 §4.5.3.1.8 asks for 100 at least. */
+const recipientsMax = 2_000;
+
+const mailbox = z.string().refine(isMailbox, {
+  error: 'not a mailbox (RFC 5321 §4.1.2): use local-part@domain, 64 + 255 octets at most',
+});
+
+const esmtpText = z
+  .string()
+  .max(500)
+  .regex(/^[\x20-\x7e]*$/, { error: 'only printable ASCII (RFC 3461 §4)' });
+
+const recipientSchema = z.strictObject({
+  address: mailbox,
+  notify: z
+    .array(z.enum(['NEVER', 'SUCCESS', 'FAILURE', 'DELAY']))
+    .min(1)
+    .max(3)
+    .optional(),
+  orcpt: esmtpText.optional(),
+});
+
+const contentSchema = z.union([
+  z.strictObject({ data: z.base64().max(inlineBase64CharsMax) }),
+  z.strictObject({
+    bucket: z
+      .string()
+      .min(3)
+      .max(63)
+      .regex(/^[a-z0-9.-]+$/),
+    key: z.string().min(1).max(1024),
+  }),
+]);
+
+/** Added by prepare: the record is for one next-hop domain, its tags are read and taken off. */
+const preparedSchema = z.strictObject({
+  domain: z.string().min(1).max(253),
+  demand: z.enum(['require', 'default', 'optional']),
+  /** Why it is `require` or `optional`. */
+  demandReason: z.string().max(500),
+  /** Whether the message itself asks for REQUIRETLS, which no exception or toggle may take away. */
+  explicit: z.boolean(),
+  /** Of envelope and content reference as first accepted. */
+  hash: z.string().length(64),
+});
+
+const queueMessageSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,128}$/)
+    .optional(),
+  mailFrom: z.union([z.literal(''), mailbox]),
+  rcptTo: z.array(recipientSchema).min(1).max(recipientsMax),
+  requireTls: z.boolean().optional(),
+  ret: z.enum(['FULL', 'HDRS']).optional(),
+  envid: esmtpText.max(100).optional(),
+  smtpUtf8: z.boolean().optional(),
+  content: contentSchema,
+  attempt: z.int().min(1).max(1_000).default(1),
+  submittedAt: z.iso.datetime({ offset: true }).optional(),
+  expiresAt: z.iso.datetime({ offset: true }).optional(),
+  prepared: preparedSchema.optional(),
+});
+
+type ParsedMessage = z.infer<typeof queueMessageSchema>;
+
+/** A recipient with its DSN parameters (RFC 3461). */
+export type QueueRecipient = z.infer<typeof recipientSchema>;
+
+/** Where the message's octets are. */
+export type ContentReference = z.infer<typeof contentSchema>;
+
+export type PreparedPart = z.infer<typeof preparedSchema>;
+
+/** A queue message with every default filled in. */
+export type QueueMessage = Omit<ParsedMessage, 'id' | 'submittedAt' | 'expiresAt'> & {
+  readonly id: string;
+  /** RFC 3339. */
+  readonly submittedAt: string;
+  readonly expiresAt: string;
+};
+
+/** A queue message after prepare. */
+export type PreparedMessage = QueueMessage & { readonly prepared: PreparedPart };
+
+/** What SQS knows of a record and what the operator set, for the fields that a sender left out. */
+export interface QueueMessageDefaults {
+  /** The SQS messageId: a redelivery keeps it, so that it is the same message. */
+  readonly sqsMessageId: string;
+  /** When SQS took the record in, epoch milliseconds; the same at every redelivery. */
+  readonly sentAtMs: number;
+  readonly expiryDays: number;
+}
+
+/**
+ * Reads a record's body.
+ *
+ * @throws {TransportSecurityError} `queue-message-invalid`, naming each field at fault.
+ */
+export function parseQueueMessage(body: string, defaults: QueueMessageDefaults): QueueMessage {
+  const parsed = queueMessageSchema.safeParse(parseJson(body));
+  if (!parsed.success) {
+    throw new TransportSecurityError('queue-message-invalid', describeIssues(parsed.error), {
+      cause: parsed.error,
+    });
+  }
+  const { id, submittedAt, expiresAt, ...rest } = parsed.data;
+  const submittedAtMs = submittedAt === undefined ? defaults.sentAtMs : Date.parse(submittedAt);
+  const expiresAtMs =
+    expiresAt === undefined
+      ? submittedAtMs + defaults.expiryDays * 86_400_000
+      : Date.parse(expiresAt);
+  return {
+    ...rest,
+    id: id ?? `sqs-${defaults.sqsMessageId}`,
+    submittedAt: new Date(submittedAtMs).toISOString(),
+    expiresAt: new Date(expiresAtMs).toISOString(),
+  };
+}
+
+/**
+ * A fingerprint of envelope and content reference: the same id with another fingerprint is another message that
+ * somebody gave a used id.
+ */
+export function hashQueueMessage(message: QueueMessage): string {
+  const { mailFrom, rcptTo, requireTls, ret, envid, smtpUtf8, content } = message;
+  const canonical = JSON.stringify([
+    mailFrom,
+    rcptTo.map(({ address, notify, orcpt }) => [address, notify ?? null, orcpt ?? null]),
+    requireTls ?? null,
+    ret ?? null,
+    envid ?? null,
+    smtpUtf8 ?? null,
+    'data' in content ? [content.data] : [content.bucket, content.key],
+  ]);
+  return createHash('sha256').update(canonical).digest('hex');
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw new TransportSecurityError('queue-message-invalid', 'the body is not JSON', { cause });
+  }
+}
+
+/** At most five issues, each with its path; values are left out, since they may be of the message. */
+function describeIssues(error: z.ZodError): string {
+  const shown = error.issues.slice(0, 5).map((issue) => {
+    const path = issue.path.length === 0 ? '(message)' : issue.path.join('.');
+    return `${path}: ${issue.message}`;
+  });
+  const more = error.issues.length - shown.length;
+  return shown.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
