@@ -19,6 +19,8 @@ export interface WhyRecord {
   readonly hosts: readonly HostNote[];
   readonly recipients: readonly RecipientNote[];
   readonly decision: Decision;
+  /** What the store left out to bound the record's size; absent on a record that is whole. */
+  readonly shortened?: string;
 }
 
 export interface LookupNote {
@@ -59,7 +61,10 @@ export interface TryNote {
     readonly resumed: boolean;
     readonly verdict: string;
   };
+  /** Why the connection came to nothing. */
   readonly failure?: FailureNote;
+  /** What was wrong and stopped nothing: a `testing` policy, or TLS that was only opportunistic. */
+  readonly noted?: FailureNote;
 }
 
 export interface FailureNote {

@@ -56,7 +56,10 @@ export type FailureCode =
   | 'content-missing'
   | 'content-invalid'
   | 'address-invalid'
-  | 'settings-invalid';
+  | 'settings-invalid'
+  // our own tables, queues and buckets
+  | 'store-unavailable'
+  | 'store-damaged';
 
 /** What a failure entails. */
 export interface FailureMeaning {
@@ -139,6 +142,8 @@ export const failures: Readonly<Record<FailureCode, FailureMeaning>> = {
   'content-invalid': { resultType: null, status: '5.6.0', definite: true },
   'address-invalid': { resultType: null, status: '5.1.3', definite: true },
   'settings-invalid': { resultType: null, status: '5.3.5', definite: true },
+  'store-unavailable': { resultType: null, status: '4.3.0', definite: false },
+  'store-damaged': { resultType: null, status: '4.3.0', definite: false },
 };
 
 /**
