@@ -96,6 +96,8 @@ export interface DeliveryPorts {
   readonly now: () => number;
   /** Uniform in [0, 1); shuffles MX hosts of equal preference (RFC 5321 §5.1). */
   readonly random: () => number;
+  /** A claim token that nobody else has. */
+  readonly newToken: () => string;
   readonly resolver: Resolver;
   readonly discoverPolicy: DiscoverPolicy;
   readonly openChannel: OpenChannel;

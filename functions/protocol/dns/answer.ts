@@ -35,7 +35,8 @@ export interface AliasHop {
 /** The outcome of one look-up. NXDOMAIN, NODATA and the ways to fail are kept apart. */
 export type Answer<T extends RecordType> =
   | (AnswerFacts & { readonly kind: 'records'; readonly records: readonly RecordData[T][] })
-  | (AnswerFacts & { readonly kind: 'nodata' | 'nxdomain' })
+  | (AnswerFacts & { readonly kind: 'nodata' })
+  | (AnswerFacts & { readonly kind: 'nxdomain' })
   | {
       readonly kind: 'failed';
       readonly code: Extract<FailureCode, `dns-${string}`>;

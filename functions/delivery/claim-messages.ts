@@ -1,0 +1,187 @@
+/**
+ * The messages of one group, claimed one by one as a channel has room for them.
+ *
+ * A message is claimed before its MAIL and not earlier, so that a function that dies holds as few leases as can be.
+ */
+import { TransportSecurityError } from '../protocol/errors.ts';
+import type { PreparedMessage } from '../submission/queue-message.ts';
+import type { DeliveryContext } from './context.ts';
+import type { ClaimedDelivery } from './ports.ts';
+import type { ClaimedMessage } from './settle-delivery.ts';
+
+/** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
+const leaseMarginMs = 5 * 60_000;
+
+/** A record of the batch, prepared. */
+export interface PreparedRecord {
+  readonly message: PreparedMessage;
+  /** The record's body as received, for the dead-letter queue. */
+  readonly body: string;
+  readonly receiptHandle: string;
+  /** Tells SQS what becomes of the record; called once. */
+  readonly finish: (disposition: Disposition) => void;
+}
+
+/** `done`: the record may leave the queue; `keep`: SQS hands it out again. */
+export type Disposition = 'done' | 'keep';
+
+/** A claimed message together with its record. */
+export interface ClaimedRecord extends ClaimedMessage {
+  readonly record: PreparedRecord;
+}
+
+/** Hands out the messages of a group. */
+export interface ClaimSource {
+  /** The next message under our claim; undefined when there is none left. */
+  next(): Promise<ClaimedRecord | undefined>;
+  /** Takes a message back whose channel died before its content went out; it comes next. */
+  putBack(claimed: ClaimedRecord): void;
+  /** Everything that is left, after a fault: frees what is claimed and keeps all of it in the queue. */
+  keepRest(): Promise<void>;
+}
+
+/** Makes the source of a group's records, which several lanes may share. */
+export function createClaimSource(
+  records: readonly PreparedRecord[],
+  context: DeliveryContext,
+): ClaimSource {
+  const waiting = [...records];
+  const returned: ClaimedRecord[] = [];
+  return {
+    putBack: (claimed) => {
+      returned.push(claimed);
+    },
+    keepRest: async () => {
+      for (const record of waiting.splice(0)) {
+        record.finish('keep');
+      }
+      await Promise.all(returned.splice(0).map((claimed) => freeAndKeep(claimed, context)));
+    },
+    next: async () => {
+      for (;;) {
+        const back = returned.shift();
+        if (back !== undefined) {
+          return back;
+        }
+        const record = waiting.shift();
+        if (record === undefined) {
+          return undefined;
+        }
+        const claimed = await claimOrFinish(record, context);
+        if (claimed !== undefined) {
+          return claimed;
+        }
+      }
+    },
+  };
+}
+
+/** A fault of ours keeps the record in the queue and does not touch the other records of the batch. */
+async function claimOrFinish(
+  record: PreparedRecord,
+  context: DeliveryContext,
+): Promise<ClaimedRecord | undefined> {
+  try {
+    return await claim(record, context);
+  } catch (error) {
+    context.ports.observe({ kind: 'fault', error });
+    record.finish('keep');
+    return undefined;
+  }
+}
+
+async function claim(
+  record: PreparedRecord,
+  context: DeliveryContext,
+): Promise<ClaimedRecord | undefined> {
+  const { ports } = context;
+  const nowMs = ports.now();
+  const result = await ports.messages.claim({
+    message: record.message,
+    token: ports.newToken(),
+    nowMs,
+    leaseEndMs: context.deadlineMs + leaseMarginMs,
+  });
+  switch (result.kind) {
+    case 'done':
+      record.finish('done');
+      return undefined;
+    case 'leased':
+      // Never let go while a lease is alive: its holder may be dead, and then this record is all that is left.
+      await ports.queue.hideUntil(record.receiptHandle, result.untilMs, nowMs);
+      record.finish('keep');
+      return undefined;
+    case 'conflict':
+      await sendToDeadLetters(
+        record,
+        `id ${record.message.id} was used by another message`,
+        context,
+      );
+      record.finish('done');
+      return undefined;
+    case 'claimed':
+      return load(record, result.delivery, context);
+  }
+}
+
+/** The content is read under the claim; a record that cannot be read at all frees its claim again. */
+async function load(
+  record: PreparedRecord,
+  delivery: ClaimedDelivery,
+  context: DeliveryContext,
+): Promise<ClaimedRecord | undefined> {
+  const startedAtMs = context.ports.now();
+  try {
+    const content = await context.ports.contents.read(record.message.content);
+    return { record, message: record.message, delivery, startedAtMs, content };
+  } catch (error) {
+    await context.ports.messages.release(delivery);
+    if (!(error instanceof TransportSecurityError)) {
+      throw error;
+    }
+    await sendToDeadLetters(record, error.message, context);
+    record.finish('done');
+    return undefined;
+  }
+}
+
+async function freeAndKeep(
+  { record, delivery }: ClaimedRecord,
+  context: DeliveryContext,
+): Promise<void> {
+  try {
+    await context.ports.messages.release(delivery);
+  } catch (error) {
+    // The lease ends by itself; the record comes back no earlier than that.
+    context.ports.observe({ kind: 'fault', error });
+  }
+  record.finish('keep');
+}
+
+/**
+ * Puts a message back to now without counting the attempt: its claim is freed first, so that the copy finds it free.
+ * A copy, since handing the record back would bring it nearer to the dead-letter queue for no fault of its own.
+ */
+export async function putBackToNow(
+  { record, message, delivery }: ClaimedRecord,
+  context: DeliveryContext,
+): Promise<void> {
+  try {
+    await context.ports.messages.release(delivery);
+    await context.ports.queue.enqueue([message]);
+    record.finish('done');
+  } catch (error) {
+    context.ports.observe({ kind: 'fault', error });
+    record.finish('keep');
+  }
+}
+
+/** Puts a record where operators look and says so. */
+async function sendToDeadLetters(
+  record: PreparedRecord,
+  reason: string,
+  { ports }: DeliveryContext,
+): Promise<void> {
+  await ports.queue.deadLetter(record.body, reason);
+  ports.observe({ kind: 'dead-letter', reason });
+}

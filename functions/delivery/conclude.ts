@@ -1,0 +1,101 @@
+/**
+ * What becomes of a message when no host was good enough: put off, or back to its sender. Pure.
+ */
+import { type FailureCode, failures } from '../protocol/errors.ts';
+import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { FailureNote } from './why.ts';
+
+/** Everything that stood in the way at one host, in the order in which it was met. */
+export interface HostFailures {
+  readonly host: string;
+  /** Not empty. */
+  readonly failures: readonly FailureNote[];
+}
+
+/** The verdict on a message that found no channel. */
+export interface Conclusion {
+  readonly outcome: 'deferred' | 'failed';
+  readonly code: FailureCode;
+  readonly status: string;
+  readonly reason: string;
+}
+
+/** Decides for a message all of whose hosts failed. `hosts` is not empty. */
+export function concludeExhausted(demand: TlsDemand, hosts: readonly HostFailures[]): Conclusion {
+  const all = hosts.flatMap((host) => host.failures);
+  const unreachable = all.find(({ code }) => !isWithoutAddress(code));
+  if (unreachable === undefined) {
+    // No address on any host, every answer definite: nobody to wait for (RFC 3463 X.4.4).
+    return failed('no-mail-host', first(all).reason);
+  }
+  if (demand === 'require' && all.every(({ code }) => failures[code].definite)) {
+    return concludeRequireTls(hosts);
+  }
+  // RFC 8461 §5.1: failures of policy are transient. The policy's own verdict tells the sender more than a time-out.
+  const telling = all.find(({ code }) => isPolicyFailure(code)) ?? unreachable;
+  return {
+    outcome: 'deferred',
+    code: telling.code,
+    status: transientStatus(telling.code),
+    reason: telling.reason,
+  };
+}
+
+/** RFC 8689 §4.2.1: 5.7.30 where a host lacked nothing but the keyword, else 5.7.10. */
+function concludeRequireTls(hosts: readonly HostFailures[]): Conclusion {
+  const lackingKeyword = hosts.find((host) =>
+    host.failures.every(({ code }) => code === 'requiretls-not-offered'),
+  );
+  if (lackingKeyword !== undefined) {
+    return failed('requiretls-not-offered', first(lackingKeyword.failures).reason);
+  }
+  const reachable = hosts
+    .flatMap((host) => host.failures)
+    .filter(({ code }) => !isWithoutAddress(code));
+  const { code, reason } = first(reachable);
+  return { outcome: 'failed', code, status: '5.7.10', reason };
+}
+
+/** A verdict that needs no host: the look-ups alone decided. */
+export function concludeWithoutHosts(code: FailureCode, reason: string): Conclusion {
+  return failures[code].definite
+    ? failed(code, reason)
+    : { outcome: 'deferred', code, status: transientStatus(code), reason };
+}
+
+/** RFC 3463 X.4.7: what was put off is given up once the message's time is over. */
+export function concludeExpired(deferred: Conclusion): Conclusion {
+  return failed('expired', `given up after the last failure: ${deferred.reason}`);
+}
+
+function failed(code: FailureCode, reason: string): Conclusion {
+  return { outcome: 'failed', code, status: failures[code].status, reason };
+}
+
+/** The status of a delay: the same subject and detail, class 4. */
+function transientStatus(code: FailureCode): string {
+  return `4${failures[code].status.slice(1)}`;
+}
+
+function isWithoutAddress(code: FailureCode): boolean {
+  return code === 'no-mail-host' || code === 'address-private';
+}
+
+/** Whether it was a demand on the channel, and not the network, that stopped the message. */
+export function isPolicyFailure(code: FailureCode): boolean {
+  return failures[code].resultType !== null || violations.has(code);
+}
+
+const violations: ReadonlySet<FailureCode> = new Set([
+  'mx-not-authenticated',
+  'requiretls-not-offered',
+  'sts-policy-unknown',
+]);
+
+function first<T>(list: readonly T[]): T {
+  const [head] = list;
+  if (head === undefined) {
+    throw new RangeError('no host has failed, so there is nothing to conclude');
+  }
+  return head;
+}

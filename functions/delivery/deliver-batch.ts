@@ -1,0 +1,129 @@
+/**
+ * Delivers a batch of queue records: reads, prepares and splits them, groups them by next-hop domain, and reports which
+ * of them must stay in the queue.
+ *
+ * Delivered, deferred and failed are all settled in the message table before a record leaves the queue. Only a fault
+ * of ours, or somebody else's live lease, keeps a record: what ends in the dead-letter queue is poison or an outage,
+ * never a slow peer.
+ */
+import { TransportSecurityError } from '../protocol/errors.ts';
+import { prepareMessage } from '../submission/prepare.ts';
+import {
+  type PreparedMessage,
+  parseQueueMessage,
+  type QueueMessage,
+} from '../submission/queue-message.ts';
+import type { Disposition, PreparedRecord } from './claim-messages.ts';
+import type { DeliveryContext } from './context.ts';
+import { deliverGroup } from './deliver-group.ts';
+
+/** A record as SQS hands it out. */
+export interface QueueRecord {
+  readonly messageId: string;
+  readonly body: string;
+  readonly receiptHandle: string;
+  /** When SQS took it in, epoch milliseconds. */
+  readonly sentAtMs: number;
+}
+
+/** Attempts every record; resolves to the `messageId`s of those that must stay in the queue. */
+export async function deliverBatch(
+  records: readonly QueueRecord[],
+  context: DeliveryContext,
+): Promise<string[]> {
+  // A record that nobody finished stays: better twice in the queue than in silence gone.
+  const dispositions = new Map<string, Disposition>(
+    records.map(({ messageId }) => [messageId, 'keep']),
+  );
+  const prepared = await Promise.all(
+    records.map(async (record) => {
+      const finish = (disposition: Disposition): void => {
+        dispositions.set(record.messageId, disposition);
+      };
+      return prepareRecord(record, finish, context);
+    }),
+  );
+  const groups = Map.groupBy(
+    prepared.filter((record) => record !== undefined),
+    ({ message }) => groupKey(message),
+  );
+  await Promise.all([...groups.values()].map((group) => deliverAlike(group, context)));
+  return records
+    .map(({ messageId }) => messageId)
+    .filter((messageId) => dispositions.get(messageId) === 'keep');
+}
+
+function groupKey({ mailFrom, prepared }: PreparedMessage): string {
+  const { domain, demand, explicit } = prepared;
+  return JSON.stringify([domain, demand, explicit, mailFrom === '']);
+}
+
+async function deliverAlike(
+  group: readonly PreparedRecord[],
+  context: DeliveryContext,
+): Promise<void> {
+  const [first] = group;
+  if (first !== undefined) {
+    const { mailFrom, prepared } = first.message;
+    await deliverGroup({ ...prepared, nullReversePath: mailFrom === '' }, group, context);
+  }
+}
+
+/** Undefined: the record needs no delivery here (it was split, is poison, or stays in the queue). */
+async function prepareRecord(
+  record: QueueRecord,
+  finish: (disposition: Disposition) => void,
+  context: DeliveryContext,
+): Promise<PreparedRecord | undefined> {
+  try {
+    const messages = await readRecord(record, context);
+    const [message] = messages;
+    if (messages.length === 1 && message !== undefined) {
+      return { message, body: record.body, receiptHandle: record.receiptHandle, finish };
+    }
+    // The parts are in the queue before the whole leaves it; a second split makes the same parts.
+    await context.ports.queue.enqueue(messages);
+    finish('done');
+  } catch (error) {
+    await refuseRecord(record, error, finish, context);
+  }
+  return undefined;
+}
+
+async function readRecord(
+  record: QueueRecord,
+  { ports, settings }: DeliveryContext,
+): Promise<PreparedMessage[]> {
+  const message = parseQueueMessage(record.body, {
+    sqsMessageId: record.messageId,
+    sentAtMs: record.sentAtMs,
+    expiryDays: settings.expiryDays,
+  });
+  return isPrepared(message)
+    ? [message]
+    : prepareMessage(message, await ports.contents.read(message.content), settings);
+}
+
+function isPrepared(message: QueueMessage): message is PreparedMessage {
+  return message.prepared !== undefined;
+}
+
+/** Poison goes to the dead-letter queue at once and with its reason; a fault of ours keeps the record. */
+async function refuseRecord(
+  record: QueueRecord,
+  error: unknown,
+  finish: (disposition: Disposition) => void,
+  { ports }: DeliveryContext,
+): Promise<void> {
+  if (!(error instanceof TransportSecurityError)) {
+    ports.observe({ kind: 'fault', error });
+    return;
+  }
+  try {
+    await ports.queue.deadLetter(record.body, error.message);
+    ports.observe({ kind: 'dead-letter', reason: error.message });
+    finish('done');
+  } catch (fault) {
+    ports.observe({ kind: 'fault', error: fault });
+  }
+}

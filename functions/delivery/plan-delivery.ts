@@ -1,0 +1,147 @@
+/** The plan of a delivery: the hosts of a next-hop domain and the policy that holds for it, looked up once a group. */
+import type { PolicyException } from '../environment.ts';
+import type { StsState } from '../policy/ports.ts';
+import { parseDomainName } from '../protocol/domain-name.ts';
+import type { FailureCode } from '../protocol/errors.ts';
+import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { DeliveryContext } from './context.ts';
+import { findMailHosts, type MailHost } from './find-mail-hosts.ts';
+import type { LookupNote, PolicyNote } from './why.ts';
+
+/** Where to go and under which policy; or why there is nowhere to go. */
+export type DeliveryPlan = PlanFacts &
+  (
+    | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly implicitMx: boolean }
+    | { readonly kind: 'none'; readonly code: FailureCode; readonly reason: string }
+  );
+
+interface PlanFacts {
+  /** The next-hop domain, which is the policy domain (RFC 8461 §3.4 for a smart host). */
+  readonly domain: string;
+  /** What the messages demand, after exceptions. */
+  readonly demand: TlsDemand;
+  readonly sts: StsState | undefined;
+  readonly lookups: LookupNote[];
+}
+
+/** One group of messages: same next-hop domain, same demand. */
+export interface DeliveryGroup {
+  readonly domain: string;
+  readonly demand: TlsDemand;
+  /** REQUIRETLS was asked for by the messages themselves, not by a tag or a rule. */
+  readonly explicit: boolean;
+  /** The messages are bounces or the like (RFC 5321 §4.5.5). */
+  readonly nullReversePath: boolean;
+}
+
+/** Looks up what the group needs to know. `afresh` asks for the policy's TXT record again (RFC 8461 §5.1). */
+export async function planDelivery(
+  group: DeliveryGroup,
+  context: DeliveryContext,
+  options: { readonly afresh: boolean } = { afresh: false },
+): Promise<DeliveryPlan> {
+  const lookups: LookupNote[] = [];
+  const excepted = isExcepted(group.domain, context.settings.exceptions, context.ports.now());
+  // An exception stops tags and rules for its domain; what the message itself asks for it cannot take away.
+  const demand =
+    excepted && group.demand === 'require' && !group.explicit ? 'default' : group.demand;
+  const facts = { domain: group.domain, demand, lookups };
+  const refusal = refuseUnasked(group, context, excepted);
+  if (refusal !== undefined) {
+    return { ...facts, ...refusal, sts: undefined };
+  }
+  const [found, sts] = await Promise.all([
+    findHosts(group.domain, context, lookups),
+    discoverSts(group.domain, { context, excepted, afresh: options.afresh }),
+  ]);
+  return found.kind === 'none'
+    ? { ...facts, ...found, sts }
+    : { ...facts, kind: 'hosts', hosts: found.hosts, implicitMx: found.implicit, sts };
+}
+
+function refuseUnasked(
+  group: DeliveryGroup,
+  { settings }: DeliveryContext,
+  excepted: boolean,
+): { kind: 'none'; code: FailureCode; reason: string } | undefined {
+  if (group.demand === 'require' && group.explicit && (!settings.requireTls || excepted)) {
+    const by = excepted ? `an exception for ${group.domain}` : 'the setting requireTls: false';
+    return {
+      kind: 'none',
+      code: 'requiretls-disabled',
+      reason: `the message asks for REQUIRETLS, which ${by} rules out`,
+    };
+  }
+  try {
+    parseDomainName(group.domain);
+    return undefined;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return { kind: 'none', code: 'address-invalid', reason: detail };
+  }
+}
+
+async function findHosts(
+  domain: string,
+  { ports, settings, deadlineMs }: DeliveryContext,
+  lookups: LookupNote[],
+): ReturnType<typeof findMailHosts> {
+  if (settings.smartHost !== undefined) {
+    return { kind: 'hosts', hosts: [{ host: domain, preference: 0 }], implicit: false };
+  }
+  return findMailHosts(domain, {
+    resolver: ports.resolver,
+    random: ports.random,
+    deadlineMs,
+    note: (lookup) => lookups.push(lookup),
+  });
+}
+
+async function discoverSts(
+  domain: string,
+  options: { context: DeliveryContext; excepted: boolean; afresh: boolean },
+): Promise<StsState | undefined> {
+  const { ports, settings, deadlineMs } = options.context;
+  return settings.mtaSts && !options.excepted
+    ? ports.discoverPolicy(domain, { deadlineMs, afresh: options.afresh })
+    : undefined;
+}
+
+/** An exception that has run out protects its domain again. */
+function isExcepted(
+  domain: string,
+  exceptions: readonly PolicyException[],
+  nowMs: number,
+): boolean {
+  return exceptions.some(
+    (exception) => exception.domain === domain && Date.parse(exception.expires) > nowMs,
+  );
+}
+
+/** All of the policy that bears on a verdict; channels are shared only where it is the same. */
+export function policyKey({ domain, demand, sts }: DeliveryPlan): string {
+  return sts?.kind === 'policy'
+    ? JSON.stringify([demand, domain, sts.cached.id, sts.cached.text])
+    : JSON.stringify([demand]);
+}
+
+/** The policy's line in the `why` record. */
+export function notePolicy(sts: StsState | undefined): PolicyNote {
+  if (sts === undefined) {
+    return { kind: 'not-asked', reason: 'MTA-STS is switched off or the domain is excepted' };
+  }
+  const reason = sts.failure?.reason ?? (sts.kind === 'absent' ? sts.reason : undefined);
+  if (sts.kind !== 'policy') {
+    return { kind: sts.kind, ...(reason === undefined ? {} : { reason }) };
+  }
+  const { policy, id, fetchedAtMs } = sts.cached;
+  return {
+    kind: 'policy',
+    source: sts.source,
+    mode: policy.mode,
+    id,
+    fetchedAt: new Date(fetchedAtMs).toISOString(),
+    mx: policy.mx,
+    ...(reason === undefined ? {} : { reason }),
+  };
+}

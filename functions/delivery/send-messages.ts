@@ -1,0 +1,94 @@
+/** Sends messages over one open channel, each riding behind the end of the last (RFC 2920 §3.1). */
+import type { Transaction, TransactionResult } from '../protocol/smtp/transaction.ts';
+import { type ClaimedRecord, type ClaimSource, putBackToNow } from './claim-messages.ts';
+import type { DeliveryContext } from './context.ts';
+import type { HostLog, OpenedChannel } from './open-channels.ts';
+import type { DeliveryPlan } from './plan-delivery.ts';
+import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
+
+/** Kept back for settling after the last reply, out of the time that the invocation has. */
+export const settlingMs = 10_000;
+
+interface Sending {
+  readonly plan: DeliveryPlan;
+  readonly log: HostLog;
+  readonly source: ClaimSource;
+  readonly context: DeliveryContext;
+}
+
+/**
+ * Sends until the source is empty, the channel unusable or the time over. Resolves to whether the channel carried a
+ * message, when all that was sent is settled.
+ *
+ * Two messages are under way at the most: the one whose end is awaited, and the one whose MAIL rides behind it. More
+ * would only be claimed to no purpose.
+ */
+export async function sendMessages(opened: OpenedChannel, sending: Sending): Promise<boolean> {
+  const { source, context } = sending;
+  const deadlineMs = context.deadlineMs - settlingMs;
+  let carried = false;
+  let previous: Promise<void> = Promise.resolve();
+  while (opened.channel.usable && context.ports.now() < context.contentDeadlineMs) {
+    const claimed = await source.next();
+    if (claimed === undefined) {
+      break;
+    }
+    const result = opened.channel.transact(describeTransaction(claimed, opened), deadlineMs);
+    const handled = result.then(async (what) => {
+      carried = (await handleResult(what, claimed, opened, sending)) || carried;
+    });
+    await previous;
+    previous = handled;
+  }
+  await previous;
+  return carried;
+}
+
+function describeTransaction(claimed: ClaimedRecord, opened: OpenedChannel): Transaction {
+  const { message, delivery, content } = claimed;
+  const recipients = pendingRecipients(delivery).map(({ address, notify, orcpt }) => ({
+    address,
+    ...(notify === undefined ? {} : { notify }),
+    ...(orcpt === undefined ? {} : { orcpt }),
+  }));
+  return {
+    mailFrom: message.mailFrom,
+    recipients,
+    content,
+    requireTls: opened.requireTls,
+    smtpUtf8: message.smtpUtf8 ?? false,
+    ...(message.ret === undefined ? {} : { ret: message.ret }),
+    ...(message.envid === undefined ? {} : { envid: message.envid }),
+  };
+}
+
+/** Settles a transaction, or gives its message back. Resolves to whether the channel was of use. */
+async function handleResult(
+  result: TransactionResult,
+  claimed: ClaimedRecord,
+  opened: OpenedChannel,
+  { plan, log, source, context }: Sending,
+): Promise<boolean> {
+  const [first] = result.recipients;
+  if (result.contentSent === 'none' && first !== undefined && first.outcome !== 'delivered') {
+    if (first.code === 'time-too-short') {
+      await putBackToNow(claimed, context);
+      return false;
+    }
+    if (result.sessionLost) {
+      // Nothing of this message went out: it costs the next channel a transaction, not the message an attempt.
+      opened.fail({ code: first.code, reason: first.reason });
+      source.putBack(claimed);
+      return false;
+    }
+  }
+  try {
+    const { recipients: results } = result;
+    await settleDelivery(claimed, { results, row: opened.row, plan, hosts: log.hosts }, context);
+    claimed.record.finish('done');
+  } catch (error) {
+    context.ports.observe({ kind: 'fault', error });
+    claimed.record.finish('keep');
+  }
+  return true;
+}
