@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import {
+  concludeExhausted,
+  concludeExpired,
+  concludeWithoutHosts,
+} from '../../functions/delivery/conclude.ts';
+import type { FailureCode } from '../../functions/protocol/errors.ts';
+
+const hosts = (...codes: FailureCode[][]): Parameters<typeof concludeExhausted>[1] =>
+  codes.map((list, index) => ({
+    host: `mx${index}.example`,
+    failures: list.map((code) => ({ code, reason: code })),
+  }));
+
+describe('no host was good enough', () => {
+  test.each([
+    ['default', [['connect-failed']], 'deferred 4.4.1', 'the network'],
+    ['default', [['sts-mx-mismatch']], 'deferred 4.7.5', 'RFC 8461 §5: transient'],
+    [
+      'default',
+      [['connect-failed'], ['certificate-expired']],
+      'deferred 4.7.5',
+      'the policy tells',
+    ],
+    ['default', [['starttls-not-offered']], 'deferred 4.7.10', 'under a policy'],
+    ['default', [['no-mail-host'], ['no-mail-host']], 'failed 5.4.4', 'no address on any host'],
+    ['default', [['address-private']], 'failed 5.4.4', 'private only'],
+    ['default', [['no-mail-host'], ['dns-timeout']], 'deferred 4.4.3', 'one is not known'],
+    ['default', [['no-mail-host'], ['connect-failed']], 'deferred 4.4.1', 'one is only down'],
+    ['optional', [['connect-failed']], 'deferred 4.4.1', 'as default'],
+    ['optional', [['certificate-expired']], 'deferred 4.7.5', 'never bounced for TLS'],
+    ['require', [['requiretls-not-offered']], 'failed 5.7.30', 'RFC 8689 §4.2.1'],
+    ['require', [['mx-not-authenticated']], 'failed 5.7.10', 'RFC 8689 §4.2.1'],
+    ['require', [['certificate-expired']], 'failed 5.7.10', 'no verified TLS'],
+    ['require', [['starttls-not-offered']], 'failed 5.7.10', 'no TLS'],
+    ['require', [['sts-mx-mismatch']], 'failed 5.7.10', 'the MX is not authentic'],
+    [
+      'require',
+      [['certificate-expired'], ['requiretls-not-offered']],
+      'failed 5.7.30',
+      'one lacked the keyword alone',
+    ],
+    [
+      'require',
+      [['certificate-expired', 'requiretls-not-offered']],
+      'failed 5.7.10',
+      'not for the keyword alone',
+    ],
+    [
+      'require',
+      [['requiretls-not-offered'], ['connect-failed']],
+      'deferred 4.7.30',
+      'the other host may offer it',
+    ],
+    ['require', [['sts-policy-unknown']], 'deferred 4.7.5', 'not known'],
+    ['require', [['starttls-deferred']], 'deferred 4.7.0', 'a 4xx waits'],
+    ['require', [['no-mail-host'], ['requiretls-not-offered']], 'failed 5.7.30', 'all definite'],
+    ['require', [['no-mail-host']], 'failed 5.4.4', 'nobody to ask'],
+  ] as const)('%s, %j: %s (%s)', (demand, codes, expected, _reason) => {
+    const { outcome, status } = concludeExhausted(demand, hosts(...codes.map((list) => [...list])));
+    expect(`${outcome} ${status}`).toBe(expected);
+  });
+
+  test('of nothing there is nothing to conclude', () => {
+    expect(() => concludeExhausted('default', [])).toThrow(RangeError);
+  });
+});
+
+describe('the look-ups alone decide', () => {
+  test.each([
+    ['null-mx', 'failed 5.1.10', 'RFC 7505'],
+    ['domain-not-found', 'failed 5.1.2', 'NXDOMAIN'],
+    ['address-invalid', 'failed 5.1.3', 'no host name'],
+    ['requiretls-disabled', 'failed 5.7.30', 'the toggle'],
+    ['dns-timeout', 'deferred 4.4.3', 'may pass'],
+    ['dns-server-failure', 'deferred 4.4.3', 'may pass'],
+    ['dns-bogus', 'deferred 4.7.0', 'never downgraded'],
+  ] as const)('%s: %s (%s)', (code, expected) => {
+    const { outcome, status } = concludeWithoutHosts(code, 'because');
+    expect(`${outcome} ${status}`).toBe(expected);
+  });
+});
+
+test('what is given up says so, and why (RFC 3463 X.4.7)', () => {
+  const deferred = concludeWithoutHosts('dns-timeout', 'no answer');
+  expect(concludeExpired(deferred)).toMatchObject({
+    outcome: 'failed',
+    code: 'expired',
+    status: '5.4.7',
+    reason: expect.stringContaining('no answer'),
+  });
+});
