@@ -1,0 +1,197 @@
+/**
+ * Domain names on the wire and as text, without ever taking one name for another.
+ *
+ * A label may hold any octet, a dot included (RFC 2181 §11), so text is the place where names get confused: the two labels
+ * `a.b` and `c` are not the three labels `a`, `b`, `c`. Names are therefore kept as octets, and text escapes whatever
+ * is not plain in it.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc1035.html#section-3.1 RFC 1035 §3.1, §4.1.4, §5.1}
+ */
+import { malformed, type Reader } from './reader.ts';
+
+/**
+ * A name in uncompressed wire form: length octet and label for each label, then the zero octet of the root. Case as sent.
+ *
+ * Length octets are at most 63 and letters begin at 65, so octet-wise folding and comparing of the whole is safe.
+ */
+export type DnsName = Uint8Array;
+
+/** RFC 1035 §2.3.4. */
+const nameOctetsMax = 255;
+const labelOctetsMax = 63;
+
+/** More than any sender needs: a name has 127 labels at most, and compressing it takes one pointer. */
+const pointersMax = 64;
+
+/** RFC 1035 §4.1.1: names begin behind the header. */
+const headerOctets = 12;
+
+/** A stretch of a message in which labels follow each other. */
+interface Run {
+  readonly start: number;
+  /** The first octet that is not part of it whatever it holds. */
+  readonly end: number;
+}
+
+/**
+ * Reads a name at the reader's place, compressed or not, and leaves the reader behind it.
+ *
+ * A pointer is followed only to before the run of labels that it ends ("a prior occurrence of the same name", RFC 1035
+ * §4.1.4), what it points to has to end before that run too, and there are at most 64 of them: every input ends.
+ *
+ * @throws {TransportSecurityError} `dns-malformed`
+ */
+export function readName(reader: Reader): DnsName {
+  const name = { wire: new Uint8Array(nameOctetsMax), length: 0 };
+  let run: Run = { start: reader.offset, end: reader.end };
+  let behind: number | undefined;
+  for (let pointers = 0; pointers <= pointersMax; pointers += 1) {
+    const stop = copyLabels(reader.message, run, name);
+    if (reader.message[stop] === 0) {
+      reader.offset = behind ?? stop + 1;
+      return name.wire.slice(0, name.length);
+    }
+    behind ??= stop + 2;
+    run = { start: readPointer(reader.message, stop, run), end: run.start };
+  }
+  throw malformed(`the name at octet ${reader.offset} has over ${pointersMax} pointers`);
+}
+
+/** Appends a run's labels to `name`, the root's zero octet included; gives the offset of that or of a pointer. */
+function copyLabels(
+  message: Uint8Array,
+  run: Run,
+  name: { readonly wire: Uint8Array; length: number },
+): number {
+  for (let at = run.start; at < run.end; ) {
+    const octet = message[at] ?? 0;
+    if (octet >= 0xc0) {
+      return at;
+    }
+    if (octet > labelOctetsMax) {
+      // RFC 6891 §5: the label types 01 and 10 were given up.
+      throw malformed(`unknown label type at octet ${at}`);
+    }
+    const next = at + 1 + octet;
+    const length = name.length + 1 + octet;
+    if (next > run.end || length > nameOctetsMax) {
+      throw malformed(`the label at octet ${at} makes its name too long`);
+    }
+    name.wire.set(message.subarray(at, next), name.length);
+    name.length = length;
+    if (octet === 0) {
+      return at;
+    }
+    at = next;
+  }
+  throw malformed(`the name at octet ${run.start} has no end`);
+}
+
+function readPointer(message: Uint8Array, at: number, run: Run): number {
+  if (at + 2 > run.end) {
+    throw malformed(`half a pointer at octet ${at}`);
+  }
+  const target = ((message[at] ?? 0) & 0x3f) * 0x100 + (message[at + 1] ?? 0);
+  if (target < headerOctets || target >= run.start) {
+    throw malformed(`the pointer at octet ${at} does not lead back to a name`);
+  }
+  return target;
+}
+
+/**
+ * Formats a name without its trailing dot; the root is ''. Case is kept.
+ *
+ * Octets that are not plain printable ASCII, and those that mean something in a zone file, are written `\DDD` (RFC 1035
+ * §5.1). So is a dot within a label, instead of the shorter `\.`: text split at its dots then always gives the labels.
+ *
+ * @example
+ * formatName(parseName('a\\.b.example')); // 'a\\046b.example'
+ */
+export function formatName(name: DnsName): string {
+  const labels: string[] = [];
+  for (let at = 0; name[at]; at += 1 + (name[at] ?? 0)) {
+    const label = name.subarray(at + 1, at + 1 + (name[at] ?? 0));
+    labels.push(Array.from(label, formatOctet).join(''));
+  }
+  return labels.join('.');
+}
+
+function formatOctet(octet: number): string {
+  const char = String.fromCharCode(octet);
+  return /[!#%&'*+,\-/0-9:<=>?A-Z[\]^_`a-z{|}~]/.test(char)
+    ? char
+    : `\\${octet.toString().padStart(3, '0')}`;
+}
+
+/**
+ * Parses a name in the text form of zone files (RFC 1035 §5.1), `\DDD` and `\X` understood, with or without the trailing
+ * dot; '' and '.' are the root. Takes any printable ASCII; what a host may be called is for `parseDomainName` to say.
+ *
+ * @throws {TransportSecurityError} `dns-malformed`
+ */
+export function parseName(text: string): DnsName {
+  const octets: number[] = [];
+  let label: number[] = [];
+  const units: string[] = text.match(/\\\d{3}|\\\D|[^\\]|\\/gs) ?? [];
+  if (units.length > 0 && units.at(-1) !== '.') {
+    units.push('.');
+  }
+  for (const unit of text === '.' ? [] : units) {
+    if (unit === '.') {
+      octets.push(...closeLabel(label, text));
+      label = [];
+    } else {
+      label.push(parseUnit(unit, text));
+    }
+  }
+  octets.push(0);
+  if (octets.length > nameOctetsMax) {
+    throw malformed(`a name over ${nameOctetsMax} octets: ${shown(text)}`);
+  }
+  return Uint8Array.from(octets);
+}
+
+function closeLabel(label: readonly number[], text: string): readonly number[] {
+  if (label.length === 0 || label.length > labelOctetsMax) {
+    throw malformed(`a label without 1 to ${labelOctetsMax} octets: ${shown(text)}`);
+  }
+  return [label.length, ...label];
+}
+
+function parseUnit(unit: string, text: string): number {
+  const octet = /^\\\d/.test(unit) ? Number(unit.slice(1)) : (unit.at(-1)?.charCodeAt(0) ?? 0);
+  const plain = unit.length > 3 || (octet > 0x20 && octet < 0x7f);
+  if (unit === '\\' || octet > 255 || !plain) {
+    throw malformed(`an octet that text does not hold as such: ${shown(text)}`);
+  }
+  return octet;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}
+
+/** The name with A to Z made lower-case, and nothing else (RFC 4343 §3); the form in which names are compared. */
+export function foldName(name: DnsName): DnsName {
+  return name.map(foldOctet);
+}
+
+function foldOctet(octet: number): number {
+  return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet;
+}
+
+/** Reports whether two names are the same but for the case of ASCII letters (RFC 4343). */
+export function sameName(a: DnsName, b: DnsName): boolean {
+  return (
+    a.length === b.length && a.every((octet, at) => foldOctet(octet) === foldOctet(b[at] ?? 0))
+  );
+}
+
+/** Reports whether `name` is `ancestor` or below it, at a label boundary: `ample.com` is no ancestor of `example.com`. */
+export function isSubdomain(name: DnsName, ancestor: DnsName): boolean {
+  let at = 0;
+  while (name.length - at > ancestor.length) {
+    at += 1 + (name[at] ?? 0);
+  }
+  return sameName(name.subarray(at), ancestor);
+}
