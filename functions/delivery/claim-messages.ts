@@ -3,7 +3,7 @@
  *
  * A message is claimed before its MAIL and not earlier, so that a function that dies holds as few leases as can be.
  */
-import { TransportSecurityError } from '../protocol/errors.ts';
+import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import type { PreparedMessage } from '../submission/queue-message.ts';
 import type { DeliveryContext } from './context.ts';
 import type { ClaimedDelivery } from './ports.ts';
@@ -136,7 +136,7 @@ async function load(
     return { record, message: record.message, delivery, startedAtMs, content };
   } catch (error) {
     await context.ports.messages.release(delivery);
-    if (!(error instanceof TransportSecurityError)) {
+    if (!isPoison(error)) {
       throw error;
     }
     await sendToDeadLetters(record, error.message, context);
@@ -176,12 +176,23 @@ export async function putBackToNow(
   }
 }
 
+/** What no further attempt mends: the record itself is at fault. Faults of our own stores are not. */
+export function isPoison(error: unknown): error is TransportSecurityError {
+  return error instanceof TransportSecurityError && poison.has(error.code);
+}
+
+const poison: ReadonlySet<FailureCode> = new Set([
+  'queue-message-invalid',
+  'content-missing',
+  'content-invalid',
+]);
+
 /** Puts a record where operators look and says so. */
-async function sendToDeadLetters(
-  record: PreparedRecord,
+export async function sendToDeadLetters(
+  { body }: Pick<PreparedRecord, 'body'>,
   reason: string,
   { ports }: DeliveryContext,
 ): Promise<void> {
-  await ports.queue.deadLetter(record.body, reason);
+  await ports.queue.deadLetter(body, reason);
   ports.observe({ kind: 'dead-letter', reason });
 }

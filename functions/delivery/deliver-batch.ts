@@ -6,14 +6,18 @@
  * of ours, or somebody else's live lease, keeps a record: what ends in the dead-letter queue is poison or an outage,
  * never a slow peer.
  */
-import { TransportSecurityError } from '../protocol/errors.ts';
 import { prepareMessage } from '../submission/prepare.ts';
 import {
   type PreparedMessage,
   parseQueueMessage,
   type QueueMessage,
 } from '../submission/queue-message.ts';
-import type { Disposition, PreparedRecord } from './claim-messages.ts';
+import {
+  type Disposition,
+  isPoison,
+  type PreparedRecord,
+  sendToDeadLetters,
+} from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
 import { deliverGroup } from './deliver-group.ts';
 
@@ -113,17 +117,16 @@ async function refuseRecord(
   record: QueueRecord,
   error: unknown,
   finish: (disposition: Disposition) => void,
-  { ports }: DeliveryContext,
+  context: DeliveryContext,
 ): Promise<void> {
-  if (!(error instanceof TransportSecurityError)) {
-    ports.observe({ kind: 'fault', error });
+  if (!isPoison(error)) {
+    context.ports.observe({ kind: 'fault', error });
     return;
   }
   try {
-    await ports.queue.deadLetter(record.body, error.message);
-    ports.observe({ kind: 'dead-letter', reason: error.message });
+    await sendToDeadLetters(record, error.message, context);
     finish('done');
   } catch (fault) {
-    ports.observe({ kind: 'fault', error: fault });
+    context.ports.observe({ kind: 'fault', error: fault });
   }
 }

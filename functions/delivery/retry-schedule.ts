@@ -36,7 +36,7 @@ export interface PutOff {
 export function nextAttemptAt(putOff: PutOff): number {
   const { attempt, nowMs, id, waitsMinutes = waitsMinutesDefault } = putOff;
   const waitMinutes = waitsMinutes[Math.min(attempt, waitsMinutes.length) - 1];
-  if (waitMinutes === undefined) {
+  if (!Number.isSafeInteger(attempt) || waitMinutes === undefined) {
     throw new RangeError(`no wait after attempt ${attempt} of ${waitsMinutes.length} waits`);
   }
   const spread = spreadOf(id, attempt);
