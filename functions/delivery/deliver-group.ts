@@ -136,7 +136,7 @@ async function runPlan(
     }
     const step = await channels.next(carried);
     if (step.done === true) {
-      return { kind: 'exhausted', log };
+      return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', log };
     }
     carried = await sendMessages(step.value, { plan, log, source, context });
     await context.pool.release(step.value.channel);

@@ -32,12 +32,15 @@ export interface HostLog {
   readonly hosts: readonly HostNote[];
   /** The row of the channel table that held for the last host. */
   readonly row: string;
+  /** The time was over before every host was tried. */
+  readonly outOfTime: boolean;
   readonly failures: () => HostFailures[];
 }
 
 interface MutableHostLog extends HostLog {
   readonly hosts: MutableHostNote[];
   row: string;
+  outOfTime: boolean;
 }
 
 interface MutableHostNote extends HostNote {
@@ -51,6 +54,7 @@ export function createHostLog(): MutableHostLog {
   return {
     hosts,
     row: 'no host',
+    outOfTime: false,
     failures: () =>
       hosts
         .map(({ host, skipped, tries }) => ({
@@ -100,6 +104,10 @@ export async function* openChannels(
       continue;
     }
     for (const address of found.addresses) {
+      if (context.ports.now() >= context.contentDeadlineMs) {
+        log.outOfTime = true;
+        return;
+      }
       yield* connectWhileUseful({ address, mailHost, requirement, note, plan, context });
     }
   }

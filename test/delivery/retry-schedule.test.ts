@@ -61,6 +61,7 @@ describe('nextAttemptAt', () => {
     [0, undefined, 'attempts are counted from one'],
     [-1, undefined, 'negative'],
     [1.5, undefined, 'no integer'],
+    [7.5, undefined, 'no integer among the last waits'],
     [Number.NaN, undefined, 'no number'],
     [1, [], 'no waits'],
   ])('refuses attempt %d of %j: %s', (attempt, waitsMinutes) => {

@@ -1,0 +1,465 @@
+import { describe, expect, test } from 'vitest';
+import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
+import {
+  absent,
+  alike,
+  createHarness,
+  delivered,
+  enforce,
+  mxOf,
+  type Peer,
+  record,
+  reply,
+} from './harness.ts';
+
+const lost: RecipientResult = { outcome: 'deferred', code: 'connection-lost', reason: 'closed' };
+
+const only = 'rcpt.example';
+const idOf = ({ body }: { body: string }): string => JSON.parse(body).id;
+
+describe('one message', () => {
+  test('is claimed, sent and settled: three calls, one content, nothing kept', async () => {
+    const harness = createHarness();
+    const one = record();
+    expect(await harness.deliver(one)).toEqual([]);
+    // The first read is prepare's, of an inline body.
+    expect(harness.stores.calls).toEqual(['read', 'claim', 'read', 'settle']);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row).toMatchObject({
+      state: 'finished',
+      recipients: [{ address: 'bob@rcpt.example', state: 'delivered' }],
+      why: {
+        decision: { row: 'nothing published', outcome: 'delivered' },
+        policy: { kind: 'absent' },
+        hosts: [{ host: 'mx.rcpt.example', tries: [{ address: '203.0.114.25' }] }],
+      },
+    });
+  });
+
+  test('put off: the retry item is written before the row is settled', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction) =>
+        alike(transaction, {
+          outcome: 'deferred',
+          code: 'deferred-by-peer',
+          reason: 'greylisted',
+          reply: { ...reply(450, 'come back later'), enhanced: '4.2.0' },
+        }),
+    });
+    const one = record();
+    expect(await harness.deliver(one)).toEqual([]);
+    expect(harness.stores.calls.slice(-3)).toEqual(['keep', 'put', 'settle']);
+    const [entry] = harness.stores.retryEntries();
+    expect(entry?.message).toMatchObject({ attempt: 2, content: { key: expect.any(String) } });
+    expect(entry?.dueAtMs).toBeGreaterThanOrEqual(harness.nowMs + 5 * 60_000);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row).toMatchObject({
+      state: 'deferred',
+      recipients: [{ state: 'pending', status: '4.2.0' }],
+    });
+  });
+
+  test('the second attempt takes the row over and only what is pending', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction, index) =>
+        index > 0
+          ? alike(transaction, delivered)
+          : {
+              ...alike(transaction, delivered),
+              recipients: [
+                delivered,
+                { outcome: 'failed', code: 'rejected', reason: 'no', reply: reply(550, 'unknown') },
+                { outcome: 'deferred', code: 'deferred-by-peer', reason: 'later' },
+              ],
+            },
+    });
+    const rcptTo = ['a', 'b', 'c'].map((local) => ({ address: `${local}@rcpt.example` }));
+    const one = record({ rcptTo });
+    await harness.deliver(one);
+    const [retry] = harness.stores.retryEntries();
+    harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+    await harness.deliver(record({}, { body: JSON.stringify(retry?.message) }));
+    expect(harness.sent[1]?.transaction.recipients).toEqual([{ address: 'c@rcpt.example' }]);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row?.recipients.map(({ state }) => state)).toEqual(['delivered', 'failed', 'delivered']);
+    expect(row).toMatchObject({ state: 'finished', attempt: 2 });
+  });
+
+  test('beyond its time what would be put off has failed, 5.4.7', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', { refuse: 'connect-failed' });
+    const one = record({ submittedAt: '2026-01-01T00:00:00Z', expiresAt: '2026-01-01T00:00:30Z' });
+    await harness.deliver(one);
+    expect(harness.stores.retryEntries()).toEqual([]);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      state: 'finished',
+      recipients: [{ state: 'failed', status: '5.4.7' }],
+    });
+  });
+
+  test('no reply after the final dot is recorded as in doubt', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction) =>
+        alike(
+          transaction,
+          { outcome: 'deferred', code: 'in-doubt', reason: 'silent' },
+          { sessionLost: true },
+        ),
+    });
+    const one = record();
+    await harness.deliver(one);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row?.why?.decision).toMatchObject({ outcome: 'deferred', code: 'in-doubt' });
+  });
+});
+
+describe('what cannot be a delivery', () => {
+  test.each([
+    [{ mailFrom: 'x' }, /mailFrom/, 'a malformed message'],
+    [{ content: { bucket: 'sealpost-mail', key: 'gone' } }, /gone/, 'content that is not there'],
+    [{ content: { bucket: 'somebody-elses', key: 'x' } }, /somebody-elses/, 'a foreign bucket'],
+  ])('%j goes to the dead letters with its reason, and stops nobody: %s', async (over, reason) => {
+    const harness = createHarness();
+    const good = record();
+    expect(await harness.deliver(record(over), good)).toEqual([]);
+    expect(harness.stores.deadLetters).toEqual([
+      { body: expect.any(String), reason: expect.stringMatching(reason) },
+    ]);
+    expect(harness.sent).toHaveLength(1);
+  });
+
+  test('a used id with another message', async () => {
+    const harness = createHarness();
+    await harness.deliver(record({ id: 'twice' }));
+    await harness.deliver(record({ id: 'twice', mailFrom: 'eve@sender.example' }));
+    expect(harness.stores.deadLetters[0]?.reason).toContain('twice');
+    expect(harness.sent).toHaveLength(1);
+  });
+
+  test.each([
+    ['rcpt.example', { kind: 'nxdomain' }, '5.1.2', 'NXDOMAIN'],
+    ['rcpt.example', mxOf(''), '5.1.10', 'null MX'],
+  ])('%s, %j: failed at once with %s (%s)', async (domain, answer, status) => {
+    const harness = createHarness();
+    const facts = { status: 'insecure', canonicalName: domain, aliases: [], ttlSeconds: 1 };
+    harness.mx.set(domain, { ...facts, ...answer } as never);
+    const one = record();
+    await harness.deliver(one);
+    expect(await harness.stores.messages.readDelivery(idOf(one), domain)).toMatchObject({
+      recipients: [{ state: 'failed', status }],
+    });
+  });
+});
+
+describe('a split', () => {
+  test('enqueues a record a domain before the whole is let go, and sends nothing itself', async () => {
+    const harness = createHarness();
+    const rcptTo = [{ address: 'a@rcpt.example' }, { address: 'b@other.example' }];
+    const whole = record({ rcptTo });
+    expect(await harness.deliver(whole)).toEqual([]);
+    expect(harness.stores.sent.map(({ prepared }) => prepared.domain)).toEqual([
+      'rcpt.example',
+      'other.example',
+    ]);
+    expect(harness.sent).toEqual([]);
+    await harness.deliver(
+      ...harness.stores.sent.map((part) => record({}, { body: JSON.stringify(part) })),
+    );
+    expect(harness.sent).toHaveLength(2);
+  });
+
+  test('stays in the queue when its parts could not be enqueued', async () => {
+    const harness = createHarness();
+    harness.stores.fail('enqueue', 'before');
+    const whole = record({
+      rcptTo: [{ address: 'a@rcpt.example' }, { address: 'b@other.example' }],
+    });
+    expect(await harness.deliver(whole)).toEqual([whole.messageId]);
+  });
+});
+
+describe('several messages to one domain', () => {
+  test('share one connection', async () => {
+    const harness = createHarness();
+    await harness.deliver(record(), record(), record());
+    expect(harness.sent.map(({ connection }) => connection)).toEqual([1, 1, 1]);
+  });
+
+  test('with different demands do not', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    harness.peers.set('mx.rcpt.example', { requireTls: true });
+    await harness.deliver(record(), record({ requireTls: true }));
+    expect(new Set(harness.sent.map(({ connection }) => connection)).size).toBe(2);
+    expect(harness.sent.map(({ transaction }) => transaction.requireTls).toSorted()).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  test('a rider whose connection dies before its content went out costs no attempt', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction, index) =>
+        index === 1
+          ? alike(transaction, lost, { contentSent: 'none', sessionLost: true })
+          : alike(transaction, delivered),
+    });
+    const records = [record(), record(), record()];
+    expect(await harness.deliver(...records)).toEqual([]);
+    for (const each of records) {
+      const row = await harness.stores.messages.readDelivery(idOf(each), only);
+      expect(row).toMatchObject({ attempt: 1, recipients: [{ state: 'delivered' }] });
+    }
+    expect(new Set(harness.sent.map(({ connection }) => connection)).size).toBe(2);
+  });
+
+  test('a host that always dies before any content is given up for the next one', async () => {
+    const harness = createHarness();
+    harness.mx.set('rcpt.example', mxOf('mx.rcpt.example', 'mx2.rcpt.example'));
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction) => alike(transaction, lost, { contentSent: 'none', sessionLost: true }),
+    });
+    await harness.deliver(record(), record());
+    expect(harness.sent.map(({ host }) => host)).toEqual([
+      'mx.rcpt.example',
+      'mx2.rcpt.example',
+      'mx2.rcpt.example',
+    ]);
+  });
+
+  test('one that is refused does not stop the others', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction, index) =>
+        index === 0
+          ? alike(
+              transaction,
+              { outcome: 'failed', code: 'size-exceeded', reason: 'too big' },
+              { contentSent: 'none' },
+            )
+          : alike(transaction, delivered),
+    });
+    const records = [record(), record()];
+    await harness.deliver(...records);
+    const states = await Promise.all(
+      records.map((each) => harness.stores.messages.readDelivery(idOf(each), only)),
+    );
+    expect(states.map((row) => row?.recipients[0])).toMatchObject([
+      { state: 'failed', status: '5.3.4' },
+      { state: 'delivered' },
+    ]);
+  });
+});
+
+describe('the time that is left', () => {
+  const tooShort: Peer = {
+    answer: (transaction) =>
+      alike(
+        transaction,
+        { outcome: 'deferred', code: 'time-too-short', reason: 'no time' },
+        { contentSent: 'none' },
+      ),
+  };
+
+  test('too short to await the reply: back to now, no attempt counted', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', tooShort);
+    const one = record();
+    expect(await harness.deliver(one)).toEqual([]);
+    expect(harness.stores.sent).toMatchObject([{ id: idOf(one), attempt: 1 }]);
+    harness.peers.clear();
+    await harness.deliver(record({}, { body: JSON.stringify(harness.stores.sent[0]) }));
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      attempt: 1,
+      recipients: [{ state: 'delivered' }],
+    });
+  });
+
+  test('used up by hosts that failed: the attempt counts, or it would never end', async () => {
+    const harness = createHarness();
+    harness.mx.set('rcpt.example', mxOf('mx.rcpt.example', 'mx2.rcpt.example'));
+    harness.peers.set('mx.rcpt.example', {
+      refuse: () => {
+        harness.nowMs += 14 * 60_000;
+        return 'smtp-timeout';
+      },
+    });
+    const one = record();
+    await harness.deliver(one);
+    expect(harness.opened).toHaveLength(1);
+    expect(harness.stores.retryEntries()).toMatchObject([{ message: { attempt: 2 } }]);
+  });
+});
+
+describe('policies', () => {
+  test('a host outside the policy is passed over for one inside', async () => {
+    const harness = createHarness();
+    harness.mx.set('rcpt.example', mxOf('evil.example', 'mx.rcpt.example'));
+    harness.sts = enforce('mx.rcpt.example');
+    await harness.deliver(record());
+    expect(harness.sent).toMatchObject([{ host: 'mx.rcpt.example', tls: 'pkix' }]);
+    expect(harness.events).toContainEqual({
+      kind: 'violation-prevented',
+      code: 'sts-mx-mismatch',
+      domain: 'rcpt.example',
+    });
+  });
+
+  test('before a policy has the last word it is looked up afresh (RFC 8461 §5.1)', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('old.rcpt.example');
+    harness.stsAfresh = enforce('mx.rcpt.example');
+    await harness.deliver(record());
+    expect(harness.sent).toMatchObject([{ host: 'mx.rcpt.example', tls: 'pkix' }]);
+  });
+
+  test('and where it still stands, nothing is sent', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('old.rcpt.example');
+    const one = record();
+    await harness.deliver(one);
+    expect(harness.sent).toEqual([]);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      state: 'deferred',
+      recipients: [{ status: '4.7.5' }],
+      why: { hosts: [{ skipped: { code: 'sts-mx-mismatch', resultType: 'validation-failure' } }] },
+    });
+  });
+
+  test('opportunistic: a failing handshake leads to clear text on a new connection', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      refuse: ({ tls }) => (tls === 'opportunistic' ? 'tls-handshake-failed' : undefined),
+    });
+    await harness.deliver(record());
+    expect(harness.opened.map(({ tls }) => tls)).toEqual(['opportunistic', 'clear']);
+    expect(harness.sent).toMatchObject([{ tls: 'clear' }]);
+  });
+
+  test('under enforce it leads nowhere', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    harness.peers.set('mx.rcpt.example', {
+      refuse: ({ tls }) => (tls === 'pkix' ? 'tls-handshake-failed' : undefined),
+    });
+    await harness.deliver(record());
+    expect(harness.opened.map(({ tls }) => tls)).toEqual(['pkix']);
+    expect(harness.sent).toEqual([]);
+  });
+});
+
+describe('REQUIRETLS', () => {
+  const require = { requireTls: true };
+  const status = async (
+    harness: ReturnType<typeof createHarness>,
+    over: object,
+  ): Promise<unknown> => {
+    const one = record(over);
+    await harness.deliver(one);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    return row?.recipients.map(({ state, status: code }) => `${state} ${code}`);
+  };
+
+  test('the parameter goes out only where the peer offers the keyword', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    expect(await status(harness, require)).toEqual(['failed 5.7.30']);
+    expect(harness.sent).toEqual([]);
+    harness.peers.set('mx.rcpt.example', { requireTls: true });
+    expect(await status(harness, require)).toEqual(['delivered 2.0.0']);
+    expect(harness.sent[0]?.transaction.requireTls).toBe(true);
+  });
+
+  test('no policy: 5.7.10 at once, no connection', async () => {
+    const harness = createHarness();
+    expect(await status(harness, require)).toEqual(['failed 5.7.10']);
+    expect(harness.opened).toEqual([]);
+  });
+
+  test('an empty return-path is not dropped for want of it (RFC 8689 §5)', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    expect(await status(harness, { ...require, mailFrom: '' })).toEqual(['delivered 2.0.0']);
+    expect(harness.sent).toMatchObject([{ transaction: { requireTls: false } }]);
+  });
+
+  test('the address tag asks for it, and the peer does not see the tag', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    harness.peers.set('mx.rcpt.example', { requireTls: true });
+    await harness.deliver(record({ rcptTo: [{ address: 'bob+requiretls@rcpt.example' }] }));
+    expect(harness.sent[0]?.transaction).toMatchObject({
+      requireTls: true,
+      recipients: [{ address: 'bob@rcpt.example', orcpt: 'rfc822;bob+requiretls@rcpt.example' }],
+    });
+  });
+});
+
+describe('toggles', () => {
+  const exception = (expires: string) => ({
+    domain: only,
+    policy: 'mta-sts' as const,
+    reason: 'their certificate, ticket 7',
+    expires,
+  });
+  const run = async (settings: object, over: object): Promise<string> => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    harness.peers.set('mx.rcpt.example', { requireTls: true });
+    harness.settings = { ...harness.settings, ...settings };
+    const one = record(over);
+    await harness.deliver(one);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    const [recipient] = row?.recipients ?? [];
+    return `${recipient?.state} ${recipient?.status} ${harness.sent[0]?.tls ?? '-'}`;
+  };
+  const tagged = { rcptTo: [{ address: 'bob+requiretls@rcpt.example' }] };
+
+  test.each([
+    [{}, {}, 'delivered 2.0.0 pkix', 'all on'],
+    [{ mtaSts: false }, {}, 'delivered 2.0.0 opportunistic', 'MTA-STS off'],
+    [{ mtaSts: false }, { requireTls: true }, 'failed 5.7.10 -', 'nothing vouches for the MX'],
+    [{ requireTls: false }, { requireTls: true }, 'failed 5.7.30 -', 'explicit: never without'],
+    [{ requireTls: false }, tagged, 'delivered 2.0.0 pkix', 'the tag is ordinary text'],
+    [
+      { exceptions: [exception('2027-01-01T00:00:00Z')] },
+      {},
+      'delivered 2.0.0 opportunistic',
+      'an exception stops the policy',
+    ],
+    [
+      { exceptions: [exception('2025-01-01T00:00:00Z')] },
+      {},
+      'delivered 2.0.0 pkix',
+      'not after it ran out',
+    ],
+    [
+      { exceptions: [exception('2027-01-01T00:00:00Z')] },
+      { requireTls: true },
+      'failed 5.7.30 -',
+      'nor what the message asks for itself',
+    ],
+    [
+      { exceptions: [exception('2027-01-01T00:00:00Z')] },
+      tagged,
+      'delivered 2.0.0 opportunistic',
+      'but the tag',
+    ],
+  ])('%j, %j: %s (%s)', async (settings, over, expected) => {
+    expect(await run(settings, over)).toBe(expected);
+  });
+
+  test('MTA-STS off: the policy is not even asked for', async () => {
+    const harness = createHarness();
+    harness.settings = { ...harness.settings, mtaSts: false };
+    harness.sts = absent;
+    const one = record();
+    await harness.deliver(one);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row?.why?.policy).toMatchObject({ kind: 'not-asked' });
+  });
+});

@@ -1,0 +1,140 @@
+/** The message store in memory. */
+import {
+  assertSettlement,
+  type DeliveryRow,
+  encodeEnvelope,
+  pendingRecipients,
+  type RowEnvelope,
+  type StoredContent,
+} from '../../functions/adapters/aws/delivery-row.ts';
+import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
+import {
+  boundWhy,
+  encodeNewRecipients,
+  encodeSettledRecipients,
+} from '../../functions/adapters/aws/row-limits.ts';
+import type {
+  ClaimedDelivery,
+  ClaimRequest,
+  ClaimResult,
+  RecipientState,
+  Settlement,
+} from '../../functions/delivery/ports.ts';
+import type { WhyRecord } from '../../functions/delivery/why.ts';
+import type { ContentReference } from '../../functions/submission/queue-message.ts';
+import { copy, type Run } from './boundaries.ts';
+
+interface MemoryRow {
+  readonly hash: string;
+  attempt: number;
+  settled: boolean;
+  token: string | undefined;
+  leaseEndMs: number;
+  recipients: readonly RecipientState[];
+  readonly envelope: RowEnvelope;
+  content?: StoredContent;
+  nextDueAtMs?: number;
+  settledAtMs?: number;
+  why?: WhyRecord;
+  note?: string;
+}
+
+export function createMemoryMessages(run: Run): {
+  readonly messages: MessageTable;
+  readonly whyHistory: readonly WhyRecord[];
+} {
+  const rows = new Map<string, MemoryRow>();
+  const whyHistory: WhyRecord[] = [];
+  const ownRow = ({ id, domain, token, attempt }: ClaimedDelivery): MemoryRow | undefined => {
+    const row = rows.get(`${id}#${domain}`);
+    return row?.token === token && row.attempt === attempt ? row : undefined;
+  };
+  const messages: MessageTable = {
+    claim: (request) => run('claim', () => claimRow(rows, request)),
+    settle: (settlement) =>
+      run('settle', () => {
+        assertSettlement(settlement);
+        const row = ownRow(settlement.delivery);
+        if (row !== undefined && !row.settled) {
+          settleRow(row, settlement, whyHistory);
+        }
+        return row !== undefined;
+      }),
+    release: (delivery) =>
+      run('release', () => {
+        const row = ownRow(delivery);
+        if (row !== undefined && !row.settled) {
+          row.leaseEndMs = 0;
+          row.token = undefined;
+        }
+      }),
+    readDelivery: async (id, domain) => viewOf(rows.get(`${id}#${domain}`), id, domain),
+  };
+  return { messages, whyHistory };
+}
+
+function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimResult {
+  const { message, token, nowMs, leaseEndMs } = request;
+  const { id, attempt, prepared } = message;
+  const key = `${id}#${prepared.domain}`;
+  const recipientsJson = encodeNewRecipients(pendingRecipients(message));
+  const row = rows.get(key) ?? {
+    hash: prepared.hash,
+    attempt: 0,
+    settled: true,
+    token: undefined,
+    leaseEndMs: 0,
+    recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
+    envelope: JSON.parse(encodeEnvelope(message)) as RowEnvelope,
+  };
+  if (row.hash !== prepared.hash) {
+    return { kind: 'conflict' };
+  }
+  if (row.attempt > attempt || (row.attempt === attempt && row.settled)) {
+    return { kind: 'done' };
+  }
+  if (!row.settled && row.leaseEndMs > nowMs) {
+    return { kind: 'leased', untilMs: row.leaseEndMs };
+  }
+  Object.assign(row, { attempt, settled: false, token, leaseEndMs });
+  if ('bucket' in message.content) {
+    row.content = copy(message.content);
+  }
+  delete row.nextDueAtMs;
+  rows.set(key, row);
+  const { domain } = prepared;
+  return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients: row.recipients } };
+}
+
+function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord[]): void {
+  const { recipients, next, nowMs } = settlement;
+  const { json, note } = encodeSettledRecipients(recipients);
+  const why = copy(boundWhy(settlement.why));
+  Object.assign(row, { settled: true, settledAtMs: nowMs, recipients: JSON.parse(json), why });
+  if (note !== undefined) {
+    row.note = note;
+  }
+  if (next !== undefined) {
+    row.nextDueAtMs = next.dueAtMs;
+    row.content = assertKept(copy(next.content));
+    whyHistory.push(why);
+  }
+}
+
+function viewOf(row: MemoryRow | undefined, id: string, domain: string): DeliveryRow | undefined {
+  if (row === undefined) {
+    return undefined;
+  }
+  const { hash: _hash, settled, token: _token, ...rest } = row;
+  const pending = row.recipients.some(({ state }) => state === 'pending');
+  const settledState = pending ? 'deferred' : 'finished';
+  return copy({ id, domain, state: settled ? settledState : 'attempting', ...rest });
+}
+
+/** A bug where it is not so: an inline body would end with its queue message. */
+export function assertKept(content: ContentReference): StoredContent {
+  if (!('bucket' in content)) {
+    throw new TypeError('content that waits for another attempt is kept in the bucket');
+  }
+  return content;
+}
