@@ -36,9 +36,11 @@ export interface PolicyEntry {
 /** The policy table. One read or one write a call. */
 export interface PolicyStore {
   read(domain: string): Promise<PolicyEntry | undefined>;
+  /** Stores a policy and forgets a failure. A policy that was fetched later stays: of two writers the newer wins. */
   writePolicy(policy: CachedPolicy): Promise<void>;
+  /** Stores a failure beside the policy there is. */
   writeFailure(domain: string, failed: FailedFetch): Promise<void>;
-  /** Notes that the policy was used at `usedAtMs`. */
+  /** Notes that the policy was used at `usedAtMs`; nothing where none is stored. */
   touch(domain: string, usedAtMs: number): Promise<void>;
   /** Every stored policy, a page at a time. */
   list(): AsyncIterable<CachedPolicy>;

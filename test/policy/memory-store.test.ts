@@ -1,0 +1,4 @@
+import { createMemoryPolicyStore } from '../../functions/policy/memory-store.ts';
+import { testPolicyStore } from './policy-store-contract.ts';
+
+testPolicyStore(async () => createMemoryPolicyStore());
