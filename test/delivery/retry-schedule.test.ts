@@ -57,7 +57,7 @@ describe('nextAttemptAt', () => {
     expect((dueMs - nowMs) / 60_000).toBeCloseTo(30, -1);
   });
 
-  test.each([
+  test.each<[number, readonly number[] | undefined, string]>([
     [0, undefined, 'attempts are counted from one'],
     [-1, undefined, 'negative'],
     [1.5, undefined, 'no integer'],

@@ -106,14 +106,9 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
     test('what is still to do is read from the row, never from the queue message', async () => {
       const store = await make();
       await store.settle(putOff(await claimed(store, attemptOf(1))));
-      const again = await claimed(store, attemptOf(2));
-      expect(again.recipients).toEqual(
-        recipientsAfter(
-          { ...again, recipients: attemptOf(1).message.rcptTo as ClaimedDelivery['recipients'] },
-          'delivered',
-          'pending',
-        ),
-      );
+      const { recipients } = await claimed(store, attemptOf(2));
+      expect(recipients.map(({ state }) => state)).toEqual(['delivered', 'pending']);
+      expect(recipients[1]).toMatchObject({ status: '4.2.0', diagnostic: expect.any(String) });
     });
   });
 

@@ -1,0 +1,82 @@
+/**
+ * The AWS clients: one of each per process, made when first asked for.
+ *
+ * Region, credentials and endpoints come from the environment (`AWS_REGION`, `AWS_ENDPOINT_URL_*`), so that the same
+ * code speaks to AWS and to the local cloud. Connections are kept alive between calls and invocations; one that went
+ * stale while the process was frozen fails with ECONNRESET, which the SDK tries again.
+ *
+ * Retry mode is `standard`, not `adaptive`: adaptive slows down every call of a client once some of them are
+ * throttled, so that one hot partition would eat the time in which other deliveries of the batch must settle. Waiting
+ * is what SQS is for: a call that failed four times puts its record back to the queue.
+ */
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SQSClient } from '@aws-sdk/client-sqs';
+
+/** How long one try of a call may take; the SDK has no limits of its own worth the name. */
+interface CallTimes {
+  /** From the request to the head of the answer. */
+  readonly requestTimeoutMs: number;
+  /** Silence on the socket, which also ends a body that stops half-way. */
+  readonly idleTimeoutMs: number;
+}
+
+interface ClientSettings {
+  readonly maxAttempts: number;
+  readonly retryMode: 'standard';
+  readonly requestHandler: {
+    readonly connectionTimeout: number;
+    readonly requestTimeout: number;
+    readonly throwOnRequestTimeout: true;
+    readonly socketTimeout: number;
+    readonly httpsAgent: { readonly keepAlive: true; readonly maxSockets: number };
+  };
+}
+
+function clientSettings({ requestTimeoutMs, idleTimeoutMs }: CallTimes): ClientSettings {
+  return {
+    maxAttempts: 4,
+    retryMode: 'standard',
+    requestHandler: {
+      connectionTimeout: 1_000,
+      requestTimeout: requestTimeoutMs,
+      // Without it the SDK only logs that the time is over.
+      throwOnRequestTimeout: true,
+      socketTimeout: idleTimeoutMs,
+      httpsAgent: { keepAlive: true, maxSockets: 64 },
+    },
+  };
+}
+
+/** DynamoDB answers in milliseconds; three seconds are an outage. */
+export const dynamoDbClient: () => DynamoDBClient = once(
+  () => new DynamoDBClient(clientSettings({ requestTimeoutMs: 3_000, idleTimeoutMs: 3_000 })),
+);
+
+export const sqsClient: () => SQSClient = once(
+  () =>
+    new SQSClient({
+      // A batch of 1 MiB has to get there first.
+      ...clientSettings({ requestTimeoutMs: 10_000, idleTimeoutMs: 10_000 }),
+      // Else the host of a queue URL overrides AWS_ENDPOINT_URL_SQS.
+      useQueueUrlAsEndpoint: false,
+    }),
+);
+
+export const s3Client: () => S3Client = once(
+  () => new S3Client(clientSettings({ requestTimeoutMs: 15_000, idleTimeoutMs: 10_000 })),
+);
+
+export const secretsManagerClient: () => SecretsManagerClient = once(
+  () => new SecretsManagerClient(clientSettings({ requestTimeoutMs: 5_000, idleTimeoutMs: 5_000 })),
+);
+
+/** Makes a value at the first call and hands the same one out ever after. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,106 @@
+/** The content of messages: inline in the record, or in the installation's own bucket on S3. */
+import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { ContentStore } from '../../delivery/ports.ts';
+import { TransportSecurityError } from '../../protocol/errors.ts';
+import { orUnavailable, storeUnavailable } from './store-failure.ts';
+
+/** The largest message, 40 MiB. */
+const contentBytesMax = 40 * 1_024 * 1_024;
+
+/** For a whole object; S3 needs about a second for the largest. */
+const readTimeoutMs = 60_000;
+
+export interface ContentBucketOptions {
+  readonly client: S3Client;
+  readonly bucket: string;
+}
+
+/** Both methods reject with `store-unavailable` when S3 fails. */
+export function createContentBucket({ client, bucket }: ContentBucketOptions): ContentStore {
+  return {
+    read: async (reference) => {
+      if ('data' in reference) {
+        return decodeInline(reference.data);
+      }
+      // Whoever may send to the queue must not read other buckets with the function's rights; IAM refuses it too.
+      if (reference.bucket !== bucket) {
+        throw new TransportSecurityError(
+          'content-invalid',
+          `content in bucket ${reference.bucket}: only bucket ${bucket} is read; copy the object there`,
+        );
+      }
+      return readObject(client, bucket, reference.key);
+    },
+    keep: async (id, content) => {
+      const key = `content/${id}`;
+      await orUnavailable(`PutObject ${key} in bucket ${bucket}`, () =>
+        client.send(
+          new PutObjectCommand({
+            Bucket: bucket,
+            Key: key,
+            Body: content,
+            ContentType: 'message/rfc822',
+          }),
+        ),
+      );
+      return { bucket, key };
+    },
+  };
+}
+
+/** Strict base64 (RFC 4648 §4): what Node would skip or guess is an error. */
+function decodeInline(data: string): Uint8Array {
+  const content = Buffer.from(data, 'base64');
+  if (content.toString('base64') !== data) {
+    throw new TransportSecurityError('content-invalid', 'content.data is not base64');
+  }
+  return content;
+}
+
+async function readObject(client: S3Client, bucket: string, key: string): Promise<Uint8Array> {
+  const what = `object ${key} in bucket ${bucket}`;
+  try {
+    const { Body: body, ContentLength: length } = await client.send(
+      new GetObjectCommand({ Bucket: bucket, Key: key }),
+      { abortSignal: AbortSignal.timeout(readTimeoutMs) },
+    );
+    if (body === undefined) {
+      throw new TransportSecurityError('store-unavailable', `${what}: S3 sent no body`);
+    }
+    return await readBody(body as AsyncIterable<Uint8Array>, length, what);
+  } catch (error) {
+    // S3 says so only to a reader who may list the bucket; to any other a missing object is "access denied".
+    if (error instanceof NoSuchKey) {
+      throw new TransportSecurityError('content-missing', `no ${what}`, { cause: error });
+    }
+    throw storeUnavailable(`GetObject of ${what}`, error);
+  }
+}
+
+/** Reads at most the limit; leaving the loop early destroys the stream and with it the connection. */
+async function readBody(
+  body: AsyncIterable<Uint8Array>,
+  length: number | undefined,
+  what: string,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (Math.max(bytes, length ?? 0) > contentBytesMax) {
+      throw new TransportSecurityError(
+        'content-invalid',
+        `${what} takes ${length ?? `over ${contentBytesMax}`} bytes, a message at most ${contentBytesMax}`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  // Half a message must not go out as a whole one.
+  if (length !== undefined && bytes !== length) {
+    throw new TransportSecurityError(
+      'store-unavailable',
+      `${what}: ${bytes} of ${length} bytes came`,
+    );
+  }
+  return Buffer.concat(chunks, bytes);
+}

@@ -1,0 +1,187 @@
+/**
+ * The row of a delivery in the message table: what is in it, and how it is written as a DynamoDB item.
+ *
+ * The row alone is enough to make the queue message of the next attempt again: envelope, demand, times, recipients
+ * with what is still to do, and, from the first time a delivery is put off, where the content is. Compound values are
+ * JSON, one attribute each.
+ */
+import { z } from 'zod';
+import type { ClaimedDelivery, RecipientState, Settlement } from '../../delivery/ports.ts';
+import type { WhyRecord } from '../../delivery/why.ts';
+import type {
+  ContentReference,
+  PreparedMessage,
+  PreparedPart,
+} from '../../submission/queue-message.ts';
+import { type Item, type ItemReader, itemReader, text } from './item.ts';
+
+/** A queue message without what its row keeps elsewhere. */
+export type RowEnvelope = Omit<PreparedMessage, 'id' | 'rcptTo' | 'content' | 'attempt'>;
+
+/** Content that outlives its queue message. */
+export type StoredContent = Extract<ContentReference, { readonly bucket: string }>;
+
+/** A delivery as it stands. */
+export interface DeliveryRow {
+  readonly id: string;
+  readonly domain: string;
+  /** The last attempt that was claimed. */
+  readonly attempt: number;
+  /**
+   * `attempting`: claimed and not settled; its lease may be over. `deferred`: settled, and somebody is still pending.
+   * `finished`: settled, and nobody is.
+   */
+  readonly state: 'attempting' | 'deferred' | 'finished';
+  /** Until when the last claim holds, epoch milliseconds; 0 where it was released. */
+  readonly leaseEndMs: number;
+  readonly recipients: readonly RecipientState[];
+  readonly envelope: RowEnvelope;
+  /** Absent while the content has only ever come inside the queue message. */
+  readonly content?: StoredContent;
+  /** When the next attempt is due, epoch milliseconds; on `deferred` rows only. */
+  readonly nextDueAtMs?: number;
+  readonly settledAtMs?: number;
+  /** Of the last attempt that was settled. */
+  readonly why?: WhyRecord;
+  /** What was left out of the row for want of room. */
+  readonly note?: string;
+  /** When DynamoDB may remove the row, epoch seconds; on `finished` rows only. */
+  readonly removeAtSeconds?: number;
+}
+
+/** Names a row or one of its history items. */
+export interface DeliveryKey {
+  readonly id: string;
+  readonly domain: string;
+}
+
+export function deliveryKey({ id, domain }: DeliveryKey): Item {
+  return { id: text(id), part: text(`delivery#${domain}`) };
+}
+
+/** Key of the `why` record of one attempt; attempts sort as numbers do (the queue message allows 1,000). */
+export function whyKey({ id, domain }: DeliveryKey, attempt: number): Item {
+  return { id: text(id), part: text(`why#${domain}#${String(attempt).padStart(4, '0')}`) };
+}
+
+export function encodeEnvelope(message: PreparedMessage): string {
+  const { id: _id, rcptTo: _rcptTo, content: _content, attempt: _attempt, ...envelope } = message;
+  return JSON.stringify(envelope satisfies RowEnvelope);
+}
+
+/** The recipients of a message that nobody has tried to deliver yet. */
+export function pendingRecipients(message: PreparedMessage): readonly RecipientState[] {
+  return message.rcptTo.map(({ address, notify, orcpt }) => ({
+    address,
+    ...(notify !== undefined && { notify }),
+    ...(orcpt !== undefined && { orcpt }),
+    state: 'pending',
+  }));
+}
+
+/**
+ * Refuses a settlement that would lose mail: nobody would ever look again at a recipient who is left out, or pending
+ * without a due time.
+ *
+ * @throws {TypeError} a bug of the delivery room.
+ */
+export function assertSettlement({ delivery, recipients, next }: Settlement): void {
+  const addresses = new Set(recipients.map(({ address }) => address));
+  if (
+    recipients.length !== delivery.recipients.length ||
+    delivery.recipients.some(({ address }) => !addresses.has(address))
+  ) {
+    throw new TypeError('a settlement names every recipient of its delivery');
+  }
+  if (recipients.some(({ state }) => state === 'pending') !== (next !== undefined)) {
+    throw new TypeError('a settlement has a next attempt exactly where a recipient is pending');
+  }
+  if (next !== undefined && !('bucket' in next.content)) {
+    throw new TypeError('content that waits for another attempt is kept in the bucket');
+  }
+}
+
+// `satisfies`: a field added to one of these types must be added here, or it does not compile; a strict schema that
+// lags behind would call good rows damaged.
+const recipientStateSchema = z.strictObject({
+  address: z.string(),
+  notify: z.array(z.enum(['NEVER', 'SUCCESS', 'FAILURE', 'DELAY'])).exactOptional(),
+  orcpt: z.string().exactOptional(),
+  state: z.enum(['pending', 'delivered', 'failed']),
+  status: z.string().exactOptional(),
+  diagnostic: z.string().exactOptional(),
+} satisfies Record<keyof RecipientState, z.ZodType>);
+
+const recipientsSchema = z.array(recipientStateSchema).min(1);
+
+const envelopeSchema = z.strictObject({
+  version: z.literal(1),
+  mailFrom: z.string(),
+  requireTls: z.boolean().exactOptional(),
+  ret: z.enum(['FULL', 'HDRS']).exactOptional(),
+  envid: z.string().exactOptional(),
+  smtpUtf8: z.boolean().exactOptional(),
+  submittedAt: z.string(),
+  expiresAt: z.string(),
+  prepared: z.strictObject({
+    domain: z.string(),
+    demand: z.enum(['require', 'default', 'optional']),
+    demandReason: z.string(),
+    explicit: z.boolean(),
+    hash: z.string(),
+  } satisfies Record<keyof PreparedPart, z.ZodType>),
+} satisfies Record<keyof RowEnvelope, z.ZodType>);
+
+const contentSchema = z.strictObject({ bucket: z.string(), key: z.string() });
+
+/** For people to read; nothing is decided by it, so its inner shape is taken on trust. */
+const whySchema = z.custom<WhyRecord>(
+  (value) =>
+    typeof value === 'object' && value !== null && 'version' in value && value.version === 1,
+);
+
+export function rowReader(item: Item, key: DeliveryKey, tableName: string): ItemReader {
+  return itemReader(item, `row (${key.id}, ${key.domain}) of table ${tableName}`);
+}
+
+/**
+ * What a claim needs of a row. Reads nothing else, so that damage elsewhere stops no mail.
+ *
+ * @throws {TransportSecurityError} `store-damaged`
+ */
+export function decodeClaimed(row: ItemReader, { id, domain }: DeliveryKey): ClaimedDelivery {
+  return {
+    id,
+    domain,
+    attempt: row.integer('attempt'),
+    token: row.text('token'),
+    recipients: row.json('recipients', recipientsSchema),
+  };
+}
+
+/** @throws {TransportSecurityError} `store-damaged` */
+export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): DeliveryRow {
+  const recipients = row.json('recipients', recipientsSchema);
+  return {
+    id,
+    domain,
+    attempt: row.integer('attempt'),
+    state: stateOf(row.flag('settled'), recipients),
+    leaseEndMs: row.integer('leaseEndMs'),
+    recipients,
+    envelope: row.json('envelope', envelopeSchema),
+    ...(row.has('content') && { content: row.json('content', contentSchema) }),
+    ...(row.has('nextDueAtMs') && { nextDueAtMs: row.integer('nextDueAtMs') }),
+    ...(row.has('settledAtMs') && { settledAtMs: row.integer('settledAtMs') }),
+    ...(row.has('why') && { why: row.json('why', whySchema) }),
+    ...(row.has('note') && { note: row.text('note') }),
+    ...(row.has('removeAtSeconds') && { removeAtSeconds: row.integer('removeAtSeconds') }),
+  };
+}
+
+function stateOf(settled: boolean, recipients: readonly RecipientState[]): DeliveryRow['state'] {
+  if (!settled) {
+    return 'attempting';
+  }
+  return recipients.some(({ state }) => state === 'pending') ? 'deferred' : 'finished';
+}

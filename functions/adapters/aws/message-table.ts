@@ -1,0 +1,228 @@
+/**
+ * The message table on DynamoDB: a row per (id, next-hop domain) in which each attempt is claimed, and settled.
+ *
+ * Keys: `id` and `part`, both texts. `part` is `delivery#<domain>` for the row, `why#<domain>#<attempt>` for the
+ * record of an attempt that put mail off. TTL attribute: `removeAtSeconds`. A delivery that succeeds at once costs two
+ * writes and no read: the claim and the settling.
+ *
+ * The contract is `MessageStore` in functions/delivery/ports.ts; conditional writes alone keep it, without
+ * transactions, streams or clocks of DynamoDB's own.
+ */
+import { randomUUID } from 'node:crypto';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import type {
+  ClaimedDelivery,
+  ClaimRequest,
+  ClaimResult,
+  MessageStore,
+  Settlement,
+} from '../../delivery/ports.ts';
+import type { WhyRecord } from '../../delivery/why.ts';
+import { TransportSecurityError } from '../../protocol/errors.ts';
+import { readItem, type Table, updateIf } from './conditional-update.ts';
+import {
+  assertSettlement,
+  type DeliveryRow,
+  decodeClaimed,
+  decodeRow,
+  deliveryKey,
+  encodeEnvelope,
+  pendingRecipients,
+  rowReader,
+  whyKey,
+} from './delivery-row.ts';
+import { flag, type Item, integer, text } from './item.ts';
+import { boundWhy, encodeNewRecipients, encodeSettledRecipients } from './row-limits.ts';
+import { orUnavailable } from './store-failure.ts';
+
+/** The message store, and a view of it for whoever asks what became of a message. */
+export interface MessageTable extends MessageStore {
+  /**
+   * The delivery of message `id` to `domain` as it stands, strongly consistent; undefined where there is none (never
+   * claimed, or removed after its days of history).
+   *
+   * @throws {TransportSecurityError} `store-damaged`, `store-unavailable`
+   */
+  readDelivery(id: string, domain: string): Promise<DeliveryRow | undefined>;
+}
+
+export interface MessageTableOptions extends Table {
+  /** Days for which a finished delivery, and the record of each attempt, can be looked up; default 30. */
+  readonly historyDays?: number;
+}
+
+interface Settings extends Table {
+  readonly historySeconds: number;
+}
+
+/** Every method rejects with `store-unavailable` when DynamoDB fails, and `store-damaged` for a row it cannot read. */
+export function createMessageTable(options: MessageTableOptions): MessageTable {
+  const { client, tableName, historyDays = 30 } = options;
+  const settings = { client, tableName, historySeconds: historyDays * 86_400 };
+  return {
+    claim: (request) => claim(settings, request),
+    settle: (settlement) => settle(settings, settlement),
+    release: (delivery) => release(settings, delivery),
+    readDelivery: async (id, domain) => {
+      const item = await readItem(settings, deliveryKey({ id, domain }));
+      return item && decodeRow(rowReader(item, { id, domain }, tableName), { id, domain });
+    },
+  };
+}
+
+/** The row does not exist; or it is this message's, and the attempt is due by the rule of `MessageStore`. */
+const claimCondition =
+  'attribute_not_exists(#id) OR (#hash = :hash AND (' +
+  '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
+  '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))';
+
+async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimResult> {
+  const { message, token, nowMs, leaseEndMs } = request;
+  const { id, attempt, content, prepared } = message;
+  const key = { id, domain: prepared.domain };
+  const claimId = randomUUID();
+  const { met, item } = await updateIf(settings, {
+    key: deliveryKey(key),
+    condition: claimCondition,
+    conditionValues: { nowMs: integer(nowMs), yes: flag(true) },
+    set: {
+      hash: text(prepared.hash),
+      attempt: integer(attempt),
+      settled: flag(false),
+      token: text(token),
+      claimId: text(claimId),
+      leaseEndMs: integer(leaseEndMs),
+      ...('bucket' in content && { content: text(JSON.stringify(content)) }),
+    },
+    // What is still to do is the row's to say, never the queue message's.
+    setIfAbsent: {
+      recipients: text(encodeNewRecipients(pendingRecipients(message))),
+      envelope: text(encodeEnvelope(message)),
+    },
+    remove: ['nextDueAtMs', 'removeAtSeconds'],
+  });
+  if (met) {
+    const delivery = decodeClaimed(rowReader(item, key, settings.tableName), key);
+    return { kind: 'claimed', delivery };
+  }
+  return item === undefined
+    ? leasedBySomebody(nowMs)
+    : judgeRefusal(settings, item, { ...request, claimId });
+}
+
+/** Why the row did not let itself be claimed. */
+function judgeRefusal(
+  { tableName }: Settings,
+  item: Item,
+  request: ClaimRequest & { readonly claimId: string },
+): ClaimResult {
+  const { message, nowMs, claimId } = request;
+  const key = { id: message.id, domain: message.prepared.domain };
+  const row = rowReader(item, key, tableName);
+  if (row.text('hash') !== message.prepared.hash) {
+    return { kind: 'conflict' };
+  }
+  const attempt = row.integer('attempt');
+  const settled = row.flag('settled');
+  if (!settled && row.has('claimId') && row.text('claimId') === claimId) {
+    // The write was applied, its answer was lost, and the SDK's second try met what the first had done.
+    return { kind: 'claimed', delivery: decodeClaimed(row, key) };
+  }
+  if (attempt > message.attempt || (attempt === message.attempt && settled)) {
+    return { kind: 'done' };
+  }
+  const untilMs = row.integer('leaseEndMs');
+  return untilMs > nowMs ? { kind: 'leased', untilMs } : leasedBySomebody(nowMs);
+}
+
+/** The row changed between the refusal and the look at it: somebody is at it this moment, ask again at once. */
+function leasedBySomebody(nowMs: number): ClaimResult {
+  return { kind: 'leased', untilMs: nowMs };
+}
+
+/** The claim is still the caller's. A release takes the token away, a later claim replaces it. */
+const ownClaimCondition = '#token = :token AND #attempt = :attempt AND #settled = :no';
+
+function ownClaim({ token, attempt }: ClaimedDelivery): Item {
+  return { token: text(token), attempt: integer(attempt), no: flag(false) };
+}
+
+async function settle(settings: Settings, settlement: Settlement): Promise<boolean> {
+  const { delivery, next, nowMs } = settlement;
+  assertSettlement(settlement);
+  const why = boundWhy(settlement.why);
+  // The row keeps the last attempt's record only, so that of an attempt with a successor is also kept apart.
+  const whyNote = next === undefined ? undefined : await keepWhy(settings, settlement, why);
+  const recipients = encodeSettledRecipients(settlement.recipients);
+  const note = [whyNote, recipients.note].filter((each) => each !== undefined).join('; ');
+  const removeAtSeconds = Math.floor(nowMs / 1_000) + settings.historySeconds;
+  const { met, item } = await updateIf(settings, {
+    key: deliveryKey(delivery),
+    condition: ownClaimCondition,
+    conditionValues: ownClaim(delivery),
+    set: {
+      settled: flag(true),
+      settledAtMs: integer(nowMs),
+      recipients: text(recipients.json),
+      why: text(JSON.stringify(why)),
+      ...(note !== '' && { note: text(note) }),
+      ...(next === undefined
+        ? { removeAtSeconds: integer(removeAtSeconds) }
+        : { nextDueAtMs: integer(next.dueAtMs), content: text(JSON.stringify(next.content)) }),
+    },
+    ...(note === '' && { remove: ['note'] }),
+  });
+  return met || (item !== undefined && isSettledBy(settings, item, delivery));
+}
+
+/** Whether the row is settled under this very claim: by a write whose answer was lost, or by an earlier call. */
+function isSettledBy({ tableName }: Settings, item: Item, delivery: ClaimedDelivery): boolean {
+  const row = rowReader(item, delivery, tableName);
+  return (
+    row.has('token') &&
+    row.text('token') === delivery.token &&
+    row.integer('attempt') === delivery.attempt &&
+    row.flag('settled')
+  );
+}
+
+/**
+ * Writes the attempt's record as an item of its own; returns a note where it could not. The record is for people:
+ * for want of it the row must not stay unsettled after SMTP, or a second copy would go out.
+ */
+async function keepWhy(
+  { client, tableName, historySeconds }: Settings,
+  { delivery, nowMs }: Settlement,
+  why: WhyRecord,
+): Promise<string | undefined> {
+  const item = {
+    ...whyKey(delivery, delivery.attempt),
+    why: text(JSON.stringify(why)),
+    removeAtSeconds: integer(Math.floor(nowMs / 1_000) + historySeconds),
+  };
+  try {
+    await orUnavailable(`PutItem on table ${tableName}`, () =>
+      client.send(new PutItemCommand({ TableName: tableName, Item: item })),
+    );
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TransportSecurityError)) {
+      throw error;
+    }
+    return `why record of attempt ${delivery.attempt} not kept apart: ${error.message}`.slice(
+      0,
+      500,
+    );
+  }
+}
+
+async function release(settings: Settings, delivery: ClaimedDelivery): Promise<void> {
+  // Where the condition is not met the claim is not ours to end, or has been ended: nothing to do.
+  await updateIf(settings, {
+    key: deliveryKey(delivery),
+    condition: ownClaimCondition,
+    conditionValues: ownClaim(delivery),
+    set: { leaseEndMs: integer(0) },
+    remove: ['token', 'claimId'],
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * The retry table on DynamoDB: queue messages that wait for their next attempt, by the minute in which they are due.
+ *
+ * Keys: `bucket`, the minute (UTC) and a shard, e.g. `202611240415#3`; `entry`, `<id>#<domain>#<attempt>`. A bucket
+ * holds what is due by the start of its minute, never later. Whoever reads a bucket once its minute has begun finds it
+ * complete, clocks that differ aside: nothing is written into a bucket that begins within a minute of now. There is no
+ * TTL: an item ends when it was sent, however late that is.
+ */
+import { createHash } from 'node:crypto';
+import { PutItemCommand } from '@aws-sdk/client-dynamodb';
+import type { RetryStore } from '../../delivery/ports.ts';
+import type { PreparedMessage } from '../../submission/queue-message.ts';
+import type { Table } from './conditional-update.ts';
+import { integer, text } from './item.ts';
+import { orUnavailable } from './store-failure.ts';
+
+/** Shards of one minute: DynamoDB takes 1,000 writes a second and partition, this many times that is enough. */
+export const retryShardsDefault = 4;
+
+const minuteMs = 60_000;
+
+export interface RetryTableOptions extends Table {
+  /** As many as the reader of the table asks for; default {@link retryShardsDefault}. */
+  readonly shards?: number;
+  readonly now: () => number;
+}
+
+/**
+ * Puts are idempotent under one due time. The same attempt put again for another minute is there twice; the second to
+ * be sent finds its attempt claimed (`MessageStore`).
+ */
+export function createRetryTable(options: RetryTableOptions): RetryStore {
+  const { client, tableName, shards = retryShardsDefault, now } = options;
+  return {
+    put: async (message, dueAtMs) => {
+      if (!('bucket' in message.content)) {
+        throw new TypeError('content that waits for another attempt is kept in the bucket');
+      }
+      // A minute's head start, so that a reader whose clock is ahead has not passed the bucket by.
+      const bucketStartMs = minuteAtOrAfter(Math.max(dueAtMs, now() + minuteMs));
+      const item = {
+        bucket: text(retryBucket(bucketStartMs, retryShard(message.id, shards))),
+        entry: text(retryEntry(message)),
+        dueAtMs: integer(dueAtMs),
+        message: text(JSON.stringify(message)),
+      };
+      await orUnavailable(`PutItem on table ${tableName}`, () =>
+        client.send(new PutItemCommand({ TableName: tableName, Item: item })),
+      );
+    },
+  };
+}
+
+/** Up, so that nothing is sent before it is due: a greylisting peer counts the seconds. */
+function minuteAtOrAfter(timeMs: number): number {
+  return Math.ceil(timeMs / minuteMs) * minuteMs;
+}
+
+/** The partition key of one shard of the minute that begins at `startMs`. */
+export function retryBucket(startMs: number, shard: number): string {
+  const minute = new Date(startMs).toISOString().slice(0, 16).replace(/\D/g, '');
+  return `${minute}#${shard}`;
+}
+
+/** The shard of a message: the same for all its attempts, evenly spread over messages. */
+export function retryShard(id: string, shards: number): number {
+  return createHash('sha256').update(id).digest().readUInt32BE(0) % shards;
+}
+
+/** The sort key; neither an id nor a domain contains `#`. */
+export function retryEntry({ id, prepared, attempt }: PreparedMessage): string {
+  return `${id}#${prepared.domain}#${String(attempt).padStart(4, '0')}`;
+}
