@@ -146,13 +146,13 @@ describe('a refresh', () => {
     });
   });
 
-  test.each([
+  test.each<[number, number, 'skipped' | 'failed', string]>([
     [dayMs, 30 * minuteMs, 'skipped', 'six days left: an hour of patience'],
     [dayMs, hourMs, 'failed', 'six days left, after an hour'],
     [7 * dayMs - hourMs, 5 * minuteMs, 'skipped', 'an hour left: six minutes of patience'],
     [7 * dayMs - hourMs, 6 * minuteMs, 'failed', 'an hour left, after six minutes'],
     [7 * dayMs - 15 * minuteMs, 5 * minuteMs, 'failed', 'minutes left: every five minutes'],
-  ] as const)('failing at %i ms, %i ms later is %s: %s', async (atMs, laterMs, outcome) => {
+  ])('failing at %i ms, %i ms later is %s: %s', async (atMs, laterMs, outcome) => {
     const world = await worldWith({});
     world.host = { kind: 'failed', code: 'sts-policy-fetch-error', reason: 'refused' };
     world.nowMs = startMs + atMs;
