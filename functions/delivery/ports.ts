@@ -37,8 +37,8 @@ export interface ClaimRequest {
 }
 
 /**
- * The outcome of asking for an attempt. `done`: this attempt is settled, or a later one has begun; `leased`: somebody
- * is at it until `untilMs`; `conflict`: the id belongs to a message with another hash.
+ * The outcome of asking for an attempt. `done`: this attempt is settled, a later one has begun, or the delivery is
+ * finished; `leased`: somebody is at it until `untilMs`; `conflict`: the id belongs to a message with another hash.
  */
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly delivery: ClaimedDelivery }
@@ -60,7 +60,8 @@ export interface Settlement {
  * The message table: a row per (id, next-hop domain) with attempt, lease and recipients.
  *
  * An attempt n is claimed by one conditional write: the row does not exist; or its attempt is below n and it is
- * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours.
+ * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours, and
+ * somebody is still pending.
  */
 export interface MessageStore {
   claim(request: ClaimRequest): Promise<ClaimResult>;

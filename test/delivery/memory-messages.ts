@@ -90,7 +90,8 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   if (row.hash !== prepared.hash) {
     return { kind: 'conflict' };
   }
-  if (row.attempt > attempt || (row.attempt === attempt && row.settled)) {
+  const isFinished = row.recipients.every(({ state }) => state !== 'pending');
+  if (isFinished || row.attempt > attempt || (row.attempt === attempt && row.settled)) {
     return { kind: 'done' };
   }
   if (!row.settled && row.leaseEndMs > nowMs) {

@@ -70,9 +70,12 @@ export function createMessageTable(options: MessageTableOptions): MessageTable {
   };
 }
 
-/** The row does not exist; or it is this message's, and the attempt is due by the rule of `MessageStore`. */
+/**
+ * The row does not exist; or it is this message's and not finished, and the attempt is due by the rule of
+ * `MessageStore`. `removeAtSeconds` marks a finished row.
+ */
 const claimCondition =
-  'attribute_not_exists(#id) OR (#hash = :hash AND (' +
+  'attribute_not_exists(#id) OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND (' +
   '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
   '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))';
 
@@ -99,7 +102,7 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
       recipients: text(encodeNewRecipients(pendingRecipients(message))),
       envelope: text(encodeEnvelope(message)),
     },
-    remove: ['nextDueAtMs', 'removeAtSeconds'],
+    remove: ['nextDueAtMs'],
   });
   if (met) {
     const delivery = decodeClaimed(rowReader(item, key, settings.tableName), key);
@@ -128,7 +131,8 @@ function judgeRefusal(
     // The write was applied, its answer was lost, and the SDK's second try met what the first had done.
     return { kind: 'claimed', delivery: decodeClaimed(row, key) };
   }
-  if (attempt > message.attempt || (attempt === message.attempt && settled)) {
+  const isPast = attempt > message.attempt || (attempt === message.attempt && settled);
+  if (isPast || row.has('removeAtSeconds')) {
     return { kind: 'done' };
   }
   const untilMs = row.integer('leaseEndMs');

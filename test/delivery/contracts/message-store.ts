@@ -158,6 +158,12 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
       ['1 put off, 2 asked while the lease of 1 would last', settled, attemptOf(2), 'claimed'],
       ['1 put off, 7 asked: attempts may be missing', settled, attemptOf(7), 'claimed'],
       ['1 finished, 1 asked', done, attemptOf(1), { kind: 'done' }],
+      [
+        '1 finished, 2 asked: a retry written by an attempt that died and was made again',
+        done,
+        attemptOf(2),
+        { kind: 'done' },
+      ],
       ['2 under way, 1 asked', second, attemptOf(1), { kind: 'done' }],
       [
         '2 abandoned, 1 asked when its lease is over',
