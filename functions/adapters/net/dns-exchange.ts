@@ -18,7 +18,7 @@ export async function exchangeDns(
   timeoutMs: () => number,
 ): Promise<DnsMessage> {
   const outcome = await exchangeUdp(server, query, timeoutMs());
-  // RFC 7766 §5: what comes with TC set is not used, not even in part.
+  // RFC 2181 §9: what comes with TC set is not used, not even in part.
   return outcome.kind === 'response'
     ? outcome.message
     : await exchangeTcp(server, query, timeoutMs());

@@ -11,7 +11,7 @@ import type { DnsServer } from './dns-servers.ts';
 
 /**
  * Datagrams that are no answer to the question, after which the rest is done over TCP. Servers send none; somebody who
- * guesses ids sends thousands, and this many leave him one chance in 4,000, had he the port already.
+ * guesses ids sends thousands, and this many give one chance in 4,000 to somebody who knows the port already.
  */
 const foreignMax = 16;
 

@@ -29,7 +29,7 @@ const headerOctets = 12;
 /** A stretch of a message in which labels follow each other. */
 interface Run {
   readonly start: number;
-  /** The first octet that is not part of it whatever it holds. */
+  /** Where it has to have ended. */
   readonly end: number;
 }
 
@@ -42,49 +42,55 @@ interface Run {
  * @throws {TransportSecurityError} `dns-malformed`
  */
 export function readName(reader: Reader): DnsName {
-  const name = { wire: new Uint8Array(nameOctetsMax), length: 0 };
+  const { message } = reader;
+  const runs: Uint8Array[] = [];
+  let length = 0;
   let run: Run = { start: reader.offset, end: reader.end };
   let behind: number | undefined;
-  for (let pointers = 0; pointers <= pointersMax; pointers += 1) {
-    const stop = copyLabels(reader.message, run, name);
-    if (reader.message[stop] === 0) {
-      reader.offset = behind ?? stop + 1;
-      return name.wire.slice(0, name.length);
+  while (runs.length <= pointersMax) {
+    const stop = skipLabels(message, run);
+    const root = message[stop] === 0;
+    const end = root ? stop + 1 : stop;
+    runs.push(message.subarray(run.start, end));
+    length += end - run.start;
+    if (length > nameOctetsMax) {
+      throw malformed(`the name at octet ${reader.offset} is over ${nameOctetsMax} octets`);
     }
-    behind ??= stop + 2;
-    run = { start: readPointer(reader.message, stop, run), end: run.start };
+    behind ??= root ? end : stop + 2;
+    if (root) {
+      reader.offset = behind;
+      return concatenate(runs, length);
+    }
+    run = { start: readPointer(message, stop, run), end: run.start };
   }
   throw malformed(`the name at octet ${reader.offset} has over ${pointersMax} pointers`);
 }
 
-/** Appends a run's labels to `name`, the root's zero octet included; gives the offset of that or of a pointer. */
-function copyLabels(
-  message: Uint8Array,
-  run: Run,
-  name: { readonly wire: Uint8Array; length: number },
-): number {
-  for (let at = run.start; at < run.end; ) {
+/** The offset of the root's zero octet, or of the pointer, at which a run's labels end. */
+function skipLabels(message: Uint8Array, run: Run): number {
+  const limit = Math.min(run.end, run.start + nameOctetsMax);
+  for (let at = run.start; at < limit; ) {
     const octet = message[at] ?? 0;
-    if (octet >= 0xc0) {
+    if (octet === 0 || octet >= 0xc0) {
       return at;
     }
     if (octet > labelOctetsMax) {
-      // RFC 6891 §5: the label types 01 and 10 were given up.
+      // Label type 01 was given up (RFC 6891 §5), 10 never given out.
       throw malformed(`unknown label type at octet ${at}`);
     }
-    const next = at + 1 + octet;
-    const length = name.length + 1 + octet;
-    if (next > run.end || length > nameOctetsMax) {
-      throw malformed(`the label at octet ${at} makes its name too long`);
-    }
-    name.wire.set(message.subarray(at, next), name.length);
-    name.length = length;
-    if (octet === 0) {
-      return at;
-    }
-    at = next;
+    at += 1 + octet;
   }
   throw malformed(`the name at octet ${run.start} has no end`);
+}
+
+function concatenate(runs: readonly Uint8Array[], length: number): Uint8Array {
+  const octets = new Uint8Array(length);
+  let at = 0;
+  for (const run of runs) {
+    octets.set(run, at);
+    at += run.length;
+  }
+  return octets;
 }
 
 function readPointer(message: Uint8Array, at: number, run: Run): number {
@@ -111,17 +117,18 @@ export function formatName(name: DnsName): string {
   const labels: string[] = [];
   for (let at = 0; name[at]; at += 1 + (name[at] ?? 0)) {
     const label = name.subarray(at + 1, at + 1 + (name[at] ?? 0));
-    labels.push(Array.from(label, formatOctet).join(''));
+    labels.push(Array.from(label, (octet) => octetTexts[octet]).join(''));
   }
   return labels.join('.');
 }
 
-function formatOctet(octet: number): string {
+/** Each octet as text. */
+const octetTexts: readonly string[] = Array.from({ length: 256 }, (_, octet) => {
   const char = String.fromCharCode(octet);
   return /[!#%&'*+,\-/0-9:<=>?A-Z[\]^_`a-z{|}~]/.test(char)
     ? char
     : `\\${octet.toString().padStart(3, '0')}`;
-}
+});
 
 /**
  * Parses a name in the text form of zone files (RFC 1035 §5.1), `\DDD` and `\X` understood, with or without the trailing
@@ -182,9 +189,15 @@ function foldOctet(octet: number): number {
 
 /** Reports whether two names are the same but for the case of ASCII letters (RFC 4343). */
 export function sameName(a: DnsName, b: DnsName): boolean {
-  return (
-    a.length === b.length && a.every((octet, at) => foldOctet(octet) === foldOctet(b[at] ?? 0))
-  );
+  if (a.length !== b.length) {
+    return false;
+  }
+  for (let at = 0; at < a.length; at += 1) {
+    if (foldOctet(a[at] ?? 0) !== foldOctet(b[at] ?? 0)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Reports whether `name` is `ancestor` or below it, at a label boundary: `ample.com` is no ancestor of `example.com`. */
