@@ -1,0 +1,173 @@
+/** What an operator decides about sending: the settings of functions/environment.ts, with their defaults. */
+import { z } from 'zod';
+import type { DeliverySettings } from '../../functions/environment.ts';
+import type { CrossIssue } from './domains.ts';
+import type { EgressConfig } from './egress.ts';
+import { domainName } from './names.ts';
+
+const exceptionSchema = z.strictObject({
+  domain: domainName.describe('The policy domain that is excepted, like "example.net".'),
+  policy: z.enum(['mta-sts', 'dane']).describe('Which policy of the domain is not applied.'),
+  reason: z
+    .string()
+    .trim()
+    .min(1)
+    .max(500)
+    .describe('Why, for whoever finds this later; a ticket number helps.'),
+  expires: z.iso
+    .datetime({ offset: true })
+    .describe(
+      'When the policy applies again, as an RFC 3339 date-time like "2027-03-01T00:00:00Z".',
+    ),
+});
+
+/** How mail is sent. What the delivery function reads, and how many of it run. */
+export interface DeliveryConfig extends Omit<DeliverySettings, 'smartHost' | 'mtaStsCache'> {
+  /** Absent: as `mtaSts`. */
+  readonly mtaStsCache?: boolean | undefined;
+  readonly invocationsMax: number;
+}
+
+/** The `delivery` section. */
+export const deliverySchema: z.ZodType<DeliveryConfig> = z
+  .strictObject({
+    ehloName: domainName.describe(
+      'The name Sealpost gives itself in EHLO: its A record lists the sending addresses, and their PTR records name it.',
+    ),
+    requireTls: z
+      .boolean()
+      .default(true)
+      .describe('Whether messages may ask for REQUIRETLS (RFC 8689). Default: true.'),
+    mtaSts: z
+      .boolean()
+      .default(true)
+      .describe("Whether recipients' MTA-STS policies apply (RFC 8461). Default: true."),
+    mtaStsCache: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether policies are kept for their max_age, as RFC 8461 §3.3 asks. Default: true wherever mtaSts is.',
+      ),
+    keepAddressTag: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether "+requiretls" stays in the recipient\'s address when sending. Default: false.',
+      ),
+    exceptions: z
+      .array(exceptionSchema)
+      .max(50)
+      .default([])
+      .describe('Domains to which a policy does not apply for a while.'),
+    connectionsPerMxMax: z
+      .int()
+      .min(1)
+      .max(20)
+      .default(3)
+      .describe('Connections to one MX host at a time from one invocation, 1 to 20. Default: 3.'),
+    expiryDays: z
+      .int()
+      .min(1)
+      .max(12)
+      .default(5)
+      .describe(
+        'Days until an undelivered message is given up, 1 to 12; RFC 5321 §4.5.4.1 asks for 4 to 5. Default: 5.',
+      ),
+    invocationsMax: z
+      .int()
+      .min(2)
+      .max(1_000)
+      .default(20)
+      .describe('Invocations of the delivery function at a time, 2 to 1000. Default: 20.'),
+  })
+  .check((context) => {
+    for (const { path, message } of checkToggles(context.value)) {
+      const input = path.reduce<unknown>(
+        (value, key) => (value as Record<string | number, unknown>)[key],
+        context.value,
+      );
+      context.issues.push({ code: 'custom', path: [...path], input, message });
+    }
+  });
+
+/** Settings that contradict each other are refused: one of the two is not what its author thinks. */
+function checkToggles(delivery: DeliveryConfig): readonly CrossIssue[] {
+  const issues: CrossIssue[] = [];
+  if (!delivery.mtaSts && delivery.mtaStsCache === true) {
+    issues.push({
+      path: ['mtaStsCache'],
+      message: 'there is nothing to cache while mtaSts is false. Remove it, or set mtaSts to true.',
+    });
+  }
+  if (!delivery.requireTls && delivery.keepAddressTag) {
+    issues.push({
+      path: ['keepAddressTag'],
+      message:
+        'the address tag means nothing while requireTls is false, and stays in the address anyway. Remove it, or set requireTls to true.',
+    });
+  }
+  return [...issues, ...checkExceptions(delivery)];
+}
+
+function checkExceptions({ exceptions, mtaSts }: DeliveryConfig): readonly CrossIssue[] {
+  const keys = exceptions.map(({ domain, policy }) => `${domain} ${policy}`);
+  return exceptions.flatMap(({ policy }, index): CrossIssue[] => {
+    if (keys.indexOf(keys[index] as string) < index) {
+      return [
+        {
+          path: ['exceptions', index, 'domain'],
+          message: 'has an exception of this policy above. Remove one of the two.',
+        },
+      ];
+    }
+    if (policy === 'mta-sts' && !mtaSts) {
+      return [
+        {
+          path: ['exceptions', index, 'policy'],
+          message:
+            'MTA-STS applies to no domain while mtaSts is false. Remove the exception, or set mtaSts to true.',
+        },
+      ];
+    }
+    return [];
+  });
+}
+
+/** Settings that work and yet will surprise somebody. */
+export function warnOfDelivery(
+  delivery: DeliveryConfig,
+  egress: EgressConfig,
+  nowMs: number,
+): readonly string[] {
+  const warnings = delivery.exceptions
+    .filter(({ expires }) => Date.parse(expires) <= nowMs)
+    .map(
+      ({ domain, policy, expires }) =>
+        `delivery.exceptions: the ${policy} exception of ${domain} expired at ${expires} and has no effect. Remove it.`,
+    );
+  if (delivery.requireTls && !delivery.mtaSts && egress.kind === 'nat') {
+    warnings.push(
+      'delivery.mtaSts is false, so nothing can authenticate an MX host: every message that asks for REQUIRETLS will bounce (RFC 8689 §4.2.1).',
+    );
+  }
+  return warnings;
+}
+
+/** The settings as the delivery function reads them. */
+export function toDeliverySettings(
+  delivery: DeliveryConfig,
+  egress: EgressConfig,
+): DeliverySettings {
+  const { invocationsMax: _, mtaStsCache, ...settings } = delivery;
+  return {
+    ...settings,
+    mtaStsCache: mtaStsCache ?? settings.mtaSts,
+    ...(egress.kind === 'smartHost' && {
+      smartHost: {
+        host: egress.host,
+        port: egress.port,
+        credentialsSecretArn: egress.credentialsSecretArn,
+      },
+    }),
+  };
+}

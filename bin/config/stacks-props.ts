@@ -1,0 +1,37 @@
+/** From the config to what the stacks are made of. */
+import { policyId } from '../../functions/protocol/mta-sts/policy-id.ts';
+import { formatStsRecord, stsRecordName } from '../../functions/protocol/mta-sts/record.ts';
+import type { PublishedDomain } from '../../lib/policy-host-stack.ts';
+import type { SealpostStacksProps } from '../../lib/sealpost-stacks.ts';
+import { toDeliverySettings } from './delivery.ts';
+import type { DomainConfig } from './domains.ts';
+import { toNetworkSetting } from './network.ts';
+import type { SealpostConfig } from './schema.ts';
+
+export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
+  const { account, region, delivery, egress } = config;
+  return {
+    organization: config.organization,
+    env: {
+      ...(account !== undefined && { account }),
+      ...(region !== undefined && { region }),
+    },
+    domains: config.domains.map(toPublishedDomain),
+    delivery: toDeliverySettings(delivery, egress),
+    invocationsMax: delivery.invocationsMax,
+    egress,
+    network: toNetworkSetting(config.network),
+  };
+}
+
+function toPublishedDomain({ domain, mtaSts, hostedZone }: DomainConfig): PublishedDomain {
+  return {
+    domain,
+    policy: mtaSts,
+    announcement: {
+      name: stsRecordName(domain),
+      text: formatStsRecord({ id: policyId(mtaSts) }),
+    },
+    ...(hostedZone !== undefined && { hostedZone }),
+  };
+}

@@ -1,0 +1,218 @@
+/** Delivery: the queue, the function that empties it, its way out, and the refresh of what it caches. */
+import {
+  CfnOutput,
+  Duration,
+  Fn,
+  RemovalPolicy,
+  Stack,
+  type StackProps,
+  Validations,
+} from 'aws-cdk-lib';
+import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
+import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
+import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import type {
+  DeliverEnvironment,
+  DeliverySettings,
+  NetworkSetting,
+} from '../functions/environment.ts';
+import { HandlerFunction } from './handler-function.ts';
+import { NatEgress } from './nat-egress.ts';
+import { PolicyRefresh } from './policy-refresh.ts';
+import type { StateStack } from './state-stack.ts';
+
+/** An Elastic IP to send from. */
+export interface SendingAddress {
+  readonly allocationId: string;
+  readonly address: string;
+}
+
+/** Straight to the MX hosts of recipients. */
+export interface NatEgressChoice {
+  readonly kind: 'nat';
+  /** Two, one for each zone; absent: those of the state stack. */
+  readonly elasticIps?: readonly SendingAddress[] | undefined;
+  /** Two; absent: the first two of the region. */
+  readonly availabilityZones?: readonly string[] | undefined;
+}
+
+export interface DeliveryStackProps extends StackProps {
+  readonly state: StateStack;
+  /** With `smartHost` set where `egress` is one. */
+  readonly delivery: DeliverySettings;
+  readonly egress: NatEgressChoice | { readonly kind: 'smartHost' };
+  readonly network: NetworkSetting;
+  /** Invocations of the delivery function at a time, 2 to 1000. */
+  readonly invocationsMax: number;
+}
+
+/** The longest that Lambda allows: a slow peer may take 10 minutes to answer the final dot (RFC 5321 §4.5.3.2.6). */
+const deliverTimeout = Duration.minutes(15);
+
+/** Long enough to find several messages for one domain together, which then share a connection. */
+const batchingWindow = Duration.seconds(1);
+
+export class DeliveryStack extends Stack {
+  readonly #zones: readonly string[];
+
+  constructor(scope: Construct, id: string, props: DeliveryStackProps) {
+    super(scope, id, props);
+    this.#zones = chooseZones(props.egress);
+    const { deliveryQueue, deadLetterQueue } = createQueues(this);
+    const deliver = createDeliverFunction(this, props, { deliveryQueue, deadLetterQueue });
+    deliver.addEventSource(
+      new SqsEventSource(deliveryQueue, {
+        batchSize: 10,
+        maxBatchingWindow: batchingWindow,
+        reportBatchItemFailures: true,
+        // Not reserved concurrency: what that throttles counts as received, and healthy mail ends as a dead letter.
+        maxConcurrency: props.invocationsMax,
+      }),
+    );
+    grantDelivery(deliver, props, { deliveryQueue, deadLetterQueue });
+    new PolicyRefresh(this, 'PolicyRefresh', {
+      policyTable: props.state.policyTable,
+      network: props.network,
+    });
+    new CfnOutput(this, 'DeliveryQueueUrl', { value: deliveryQueue.queueUrl });
+    new CfnOutput(this, 'DeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
+    addSendingAddressOutput(this, props);
+  }
+
+  /** Two zones of the region by CloudFormation's own count: the inherited list would be looked up in the account. */
+  override get availabilityZones(): string[] {
+    return [...this.#zones];
+  }
+}
+
+interface Queues {
+  readonly deliveryQueue: Queue;
+  readonly deadLetterQueue: Queue;
+}
+
+function chooseZones(egress: DeliveryStackProps['egress']): readonly string[] {
+  const chosen = egress.kind === 'nat' ? egress.availabilityZones : undefined;
+  return chosen ?? [Fn.select(0, Fn.getAzs()), Fn.select(1, Fn.getAzs())];
+}
+
+function createQueues(scope: Construct): Queues {
+  const common: QueueProps = {
+    encryption: QueueEncryption.SQS_MANAGED,
+    enforceSSL: true,
+    retentionPeriod: Duration.days(14),
+    // What is in them is mail that was accepted; it does not go with the stack.
+    removalPolicy: RemovalPolicy.RETAIN,
+  };
+  const deadLetterQueue = new Queue(scope, 'DeadLetterQueue', common);
+  const deliveryQueue = new Queue(scope, 'DeliveryQueue', {
+    ...common,
+    // AWS asks for six times the function's timeout and the batching window on top.
+    visibilityTimeout: Duration.seconds(
+      6 * deliverTimeout.toSeconds() + batchingWindow.toSeconds(),
+    ),
+    // A slow peer costs no receipt (it is settled), only a fault of ours does.
+    deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 10 },
+  });
+  return { deliveryQueue, deadLetterQueue };
+}
+
+function createDeliverFunction(
+  scope: Construct,
+  props: DeliveryStackProps,
+  { deliveryQueue, deadLetterQueue }: Queues,
+): HandlerFunction {
+  const { state, egress } = props;
+  const environment: DeliverEnvironment = {
+    SEALPOST_NETWORK: props.network,
+    SEALPOST_DELIVERY: props.delivery,
+    SEALPOST_POLICY_TABLE: state.policyTable.tableName,
+    SEALPOST_MESSAGE_TABLE: state.messageTable.tableName,
+    SEALPOST_RETRY_TABLE: state.retryTable.tableName,
+    SEALPOST_MESSAGE_BUCKET: state.messageBucket.bucketName,
+    SEALPOST_DELIVERY_QUEUE_URL: deliveryQueue.queueUrl,
+    SEALPOST_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
+  };
+  const way =
+    egress.kind === 'nat'
+      ? new NatEgress(scope, 'Egress', {
+          elasticIpAllocationIds: sendingAddresses(props).map(({ allocationId }) => allocationId),
+          network: props.network,
+        })
+      : undefined;
+  return new HandlerFunction(scope, 'Deliver', {
+    handler: 'deliver',
+    description: 'Delivers queued messages over SMTP, on channels that their policies allow',
+    environment,
+    timeout: deliverTimeout,
+    memoryMb: 1_024,
+    // It enqueues what it splits or puts back, a number of times that it bounds itself; Lambda would take that for a
+    // runaway loop and drop mail.
+    recursiveLoop: RecursiveLoop.ALLOW,
+    ...(way !== undefined && {
+      network: { vpc: way.vpc, securityGroups: [way.securityGroup] },
+    }),
+  });
+}
+
+/** What the adapters call (functions/adapters/aws), and nothing else. */
+function grantDelivery(
+  deliver: HandlerFunction,
+  { state, delivery }: DeliveryStackProps,
+  { deliveryQueue, deadLetterQueue }: Queues,
+): void {
+  state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+  state.messageTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+  state.retryTable.grant(deliver, 'dynamodb:PutItem');
+  allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
+  allow(deliver, 'sqs:SendMessage', deadLetterQueue.queueArn);
+  grantContents(deliver, state);
+  const secretArn = delivery.smartHost?.credentialsSecretArn;
+  if (secretArn !== undefined) {
+    allow(deliver, 'secretsmanager:GetSecretValue', secretArn);
+  }
+}
+
+/** Senders put contents under any key; the function keeps its own under one prefix. */
+function grantContents(deliver: HandlerFunction, state: StateStack): void {
+  const bucketArn = state.exportValue(state.messageBucket.bucketArn) as string;
+  allow(deliver, 's3:GetObject', `${bucketArn}/*`);
+  allow(deliver, 's3:PutObject', `${bucketArn}/content/*`);
+  // Without it S3 answers "access denied" for an object that is not there, which would look like a fault of ours.
+  allow(deliver, 's3:ListBucket', bucketArn);
+  const exportName = Stack.of(deliver).resolve(bucketArn)['Fn::ImportValue'];
+  for (const keys of ['*', 'content/*']) {
+    Validations.of(deliver.role as IRole).acknowledge({
+      id: `AwsSolutions-IAM5[Resource::${exportName}/${keys}]`,
+      reason: 'A grant on objects takes a pattern: keys are made per message.',
+    });
+  }
+}
+
+function allow(deliver: HandlerFunction, action: string, resource: string): void {
+  deliver.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
+}
+
+/** The two Elastic IPs in use: the operator's, or those of the state stack. */
+function sendingAddresses({ egress, state }: DeliveryStackProps): readonly SendingAddress[] {
+  const given = egress.kind === 'nat' ? egress.elasticIps : [];
+  return (
+    given ??
+    state.sendingAddresses.map(({ attrAllocationId, attrPublicIp }) => ({
+      allocationId: attrAllocationId,
+      address: attrPublicIp,
+    }))
+  );
+}
+
+/** What the operator has to say of these addresses in DNS, and ask AWS for (README.md). */
+function addSendingAddressOutput(stack: Stack, props: DeliveryStackProps): void {
+  const addresses = sendingAddresses(props).map(({ address }) => address);
+  if (addresses.length > 0) {
+    new CfnOutput(stack, 'SendingAddresses', {
+      description: `A records of ${props.delivery.ehloName}; their PTR records name it; SPF lists them`,
+      value: Fn.join(' ', addresses),
+    });
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The way out to other people's MX hosts.
+ *
+ * AWS lifts its block of port 25 for a Lambda function only inside a VPC, behind a NAT gateway whose addresses were
+ * named in the request. So both addresses are fixed: one zonal NAT gateway in each of two zones, never one that takes
+ * addresses by itself, which would have no PTR record, no place in SPF and no reputation. IPv4 only: behind an
+ * egress-only gateway an IPv6 source address is not ours to name in a PTR record, without which large receivers refuse
+ * mail.
+ */
+import { RemovalPolicy } from 'aws-cdk-lib';
+import {
+  FlowLogDestination,
+  FlowLogTrafficType,
+  GatewayVpcEndpointAwsService,
+  type ISecurityGroup,
+  type IVpc,
+  NatProvider,
+  Peer,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import type { NetworkSetting } from '../functions/environment.ts';
+
+export interface NatEgressProps {
+  /** Allocation ids of two Elastic IPs, one a zone. */
+  readonly elasticIpAllocationIds: readonly string[];
+  /** Whose ports and resolvers the functions may reach. */
+  readonly network: NetworkSetting;
+}
+
+/** A VPC in the stack's two zones. What is inside can reach mail, HTTPS and DNS outside, and nothing reaches in. */
+export class NatEgress extends Construct {
+  readonly vpc: IVpc;
+  readonly securityGroup: ISecurityGroup;
+
+  constructor(scope: Construct, id: string, props: NatEgressProps) {
+    super(scope, id);
+    // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
+    this.vpc = new Vpc(this, 'Vpc', {
+      maxAzs: 2,
+      natGateways: 2,
+      natGatewayProvider: NatProvider.gateway({
+        eipAllocationIds: [...props.elasticIpAllocationIds],
+      }),
+      subnetConfiguration: [
+        { name: 'Nat', subnetType: SubnetType.PUBLIC, cidrMask: 28, mapPublicIpOnLaunch: false },
+        { name: 'Functions', subnetType: SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 24 },
+      ],
+      // Free, and bodies of messages then do not pay for the NAT gateways.
+      gatewayEndpoints: {
+        S3: { service: GatewayVpcEndpointAwsService.S3 },
+        DynamoDB: { service: GatewayVpcEndpointAwsService.DYNAMODB },
+      },
+      // Nothing is ever put into the default group; closing it would take a function that runs at each deployment.
+      restrictDefaultSecurityGroup: false,
+    }) as IVpc;
+    this.logRejectedTraffic();
+    this.securityGroup = this.createSecurityGroup(props.network);
+  }
+
+  /** Rejected traffic tells of a rule that is missing or an attempt to get in; accepted traffic is in the why records. */
+  private logRejectedTraffic(): void {
+    const logGroup = new LogGroup(this, 'FlowLogs', {
+      retention: RetentionDays.ONE_MONTH,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.vpc.addFlowLog('Rejected', {
+      destination: FlowLogDestination.toCloudWatchLogs(logGroup),
+      trafficType: FlowLogTrafficType.REJECT,
+    });
+  }
+
+  private createSecurityGroup(network: NetworkSetting): SecurityGroup {
+    const group = new SecurityGroup(this, 'SecurityGroup', {
+      vpc: this.vpc,
+      description: 'Sealpost functions: mail, HTTPS and DNS out, nothing in',
+      allowAllOutbound: false,
+    });
+    const ports = new Set([network.smtpPort ?? 25, network.httpsPort ?? 443, 443]);
+    for (const port of ports) {
+      group.addEgressRule(Peer.anyIpv4(), Port.tcp(port), `TCP ${port}`);
+    }
+    for (const resolver of network.resolvers ?? []) {
+      const { peer, port } = parseResolver(resolver);
+      group.addEgressRule(peer, Port.udp(port), `DNS at ${resolver}`);
+      group.addEgressRule(peer, Port.tcp(port), `DNS at ${resolver}`);
+    }
+    if (network.resolvers === undefined) {
+      // Security groups do not govern the resolver of the VPC; the rule says so to whoever reads them.
+      const inside = Peer.ipv4(this.vpc.vpcCidrBlock);
+      group.addEgressRule(inside, Port.udp(53), 'DNS in the VPC');
+      group.addEgressRule(inside, Port.tcp(53), 'DNS in the VPC');
+    }
+    return group;
+  }
+}
+
+/** `192.0.2.53:53` or `[2001:db8::53]:53`, as the config has checked. */
+function parseResolver(resolver: string): {
+  readonly peer: ReturnType<typeof Peer.ipv4>;
+  readonly port: number;
+} {
+  const colon = resolver.lastIndexOf(':');
+  const address = resolver.slice(0, colon).replace(/^\[|\]$/g, '');
+  const peer = address.includes(':') ? Peer.ipv6(`${address}/128`) : Peer.ipv4(`${address}/32`);
+  return { peer, port: Number(resolver.slice(colon + 1)) };
+}

@@ -1,0 +1,44 @@
+/** The three stacks of an installation. */
+import type { App, Environment } from 'aws-cdk-lib';
+import type { DeliverySettings, NetworkSetting } from '../functions/environment.ts';
+import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
+import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
+import { StateStack } from './state-stack.ts';
+
+export interface SealpostStacksProps {
+  /** The name of whose installation it is; shown in the stacks' descriptions. */
+  readonly organization: string;
+  /** Where to deploy to; what is left out is decided by the credentials in use. */
+  readonly env: Environment;
+  readonly domains: readonly PublishedDomain[];
+  readonly delivery: DeliverySettings;
+  readonly invocationsMax: number;
+  readonly egress: DeliveryStackProps['egress'];
+  readonly network: NetworkSetting;
+}
+
+/** Adds SealpostState, SealpostDelivery and, where there is a domain to publish for, SealpostPolicyHost. */
+export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
+  const { organization, env, egress } = props;
+  const state = new StateStack(app, 'SealpostState', {
+    env,
+    description: `Sealpost for ${organization}: tables, message contents, sending addresses`,
+    sendingAddressCount: egress.kind === 'nat' && egress.elasticIps === undefined ? 2 : 0,
+  });
+  new DeliveryStack(app, 'SealpostDelivery', {
+    env,
+    description: `Sealpost for ${organization}: queue and delivery`,
+    state,
+    delivery: props.delivery,
+    invocationsMax: props.invocationsMax,
+    egress,
+    network: props.network,
+  });
+  if (props.domains.length > 0) {
+    new PolicyHostStack(app, 'SealpostPolicyHost', {
+      env,
+      description: `Sealpost for ${organization}: MTA-STS policy host`,
+      domains: props.domains,
+    });
+  }
+}

@@ -1,0 +1,129 @@
+/** What must outlive every deployment: tables, message contents, and the addresses that the world knows us by. */
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import { CfnEIP } from 'aws-cdk-lib/aws-ec2';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type BucketProps,
+  type IBucket,
+  ObjectOwnership,
+} from 'aws-cdk-lib/aws-s3';
+import type { Construct } from 'constructs';
+
+export interface StateStackProps extends StackProps {
+  /** How many Elastic IPs to create for sending; 0 where the operator brings some, or a smart host sends. */
+  readonly sendingAddressCount: number;
+}
+
+/** A TTL attribute shared by all tables that have one: epoch seconds, and a hint to DynamoDB only. */
+const timeToLiveAttribute = 'removeAtSeconds';
+
+/** Protected against termination; its resources stay even when the stack goes. */
+export class StateStack extends Stack {
+  /** Cached MTA-STS policies of other domains, by policy domain. */
+  readonly policyTable: TableV2;
+  /** A row per message and next-hop domain, and the records of its attempts. */
+  readonly messageTable: TableV2;
+  /** Messages that wait for their next attempt, by due minute. Without a TTL: an item ends when it was sent. */
+  readonly retryTable: TableV2;
+  /** Contents of messages that do not fit into the queue or wait. */
+  readonly messageBucket: Bucket;
+  /** Elastic IPs made here, in order. */
+  readonly sendingAddresses: readonly CfnEIP[];
+
+  constructor(scope: Construct, id: string, props: StateStackProps) {
+    super(scope, id, { ...props, terminationProtection: true });
+    this.policyTable = createTable(this, 'PolicyTable', {
+      partitionKey: 'domain',
+      timeToLive: true,
+    });
+    this.messageTable = createTable(this, 'MessageTable', {
+      partitionKey: 'id',
+      sortKey: 'part',
+      timeToLive: true,
+    });
+    this.retryTable = createTable(this, 'RetryTable', {
+      partitionKey: 'bucket',
+      sortKey: 'entry',
+      timeToLive: false,
+    });
+    this.messageBucket = createMessageBucket(this);
+    this.sendingAddresses = createSendingAddresses(this, props.sendingAddressCount);
+    this.addOutputs();
+  }
+
+  private addOutputs(): void {
+    new CfnOutput(this, 'PolicyTableName', { value: this.policyTable.tableName });
+    new CfnOutput(this, 'MessageTableName', { value: this.messageTable.tableName });
+    new CfnOutput(this, 'RetryTableName', { value: this.retryTable.tableName });
+    new CfnOutput(this, 'MessageBucketName', { value: this.messageBucket.bucketName });
+  }
+}
+
+interface TableShape {
+  readonly partitionKey: string;
+  readonly sortKey?: string;
+  readonly timeToLive: boolean;
+}
+
+function createTable(scope: Construct, id: string, shape: TableShape): TableV2 {
+  return new TableV2(scope, id, {
+    partitionKey: { name: shape.partitionKey, type: AttributeType.STRING },
+    ...(shape.sortKey !== undefined && {
+      sortKey: { name: shape.sortKey, type: AttributeType.STRING },
+    }),
+    ...(shape.timeToLive && { timeToLiveAttribute }),
+    billing: Billing.onDemand(),
+    encryption: TableEncryptionV2.dynamoOwnedKey(),
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection: true,
+    removalPolicy: RemovalPolicy.RETAIN,
+  });
+}
+
+/** Mail is private and its storage is ours alone: no public access, no plain HTTP, encrypted, never deleted with a stack. */
+const bucketDefaults = {
+  encryption: BucketEncryption.S3_MANAGED,
+  blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+  objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+  enforceSSL: true,
+  minimumTLSVersion: 1.2,
+  removalPolicy: RemovalPolicy.RETAIN,
+} as const satisfies BucketProps;
+
+function createMessageBucket(scope: Construct): Bucket {
+  const accessLogs = new Bucket(scope, 'AccessLogBucket', {
+    ...bucketDefaults,
+    lifecycleRules: [{ expiration: Duration.days(90) }],
+  });
+  return new Bucket(scope, 'MessageBucket', {
+    ...bucketDefaults,
+    // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
+    serverAccessLogsBucket: accessLogs as IBucket,
+    serverAccessLogsPrefix: 'message-bucket/',
+    lifecycleRules: [
+      {
+        // A net beneath the code: the longest expiry (12 days) and a stay in the dead-letter queue (14) fit in.
+        expiration: Duration.days(30),
+        abortIncompleteMultipartUploadAfter: Duration.days(1),
+      },
+    ],
+  });
+}
+
+/**
+ * Elastic IPs that stay when the stack goes: their PTR records, their place on allow lists and the lifted block of
+ * port 25 cannot be had again with another address.
+ */
+function createSendingAddresses(scope: Construct, count: number): readonly CfnEIP[] {
+  return Array.from({ length: count }, (_, index) => {
+    const address = new CfnEIP(scope, `SendingAddress${index + 1}`, {
+      domain: 'vpc',
+      tags: [{ key: 'Name', value: `Sealpost sending address ${index + 1}` }],
+    });
+    address.applyRemovalPolicy(RemovalPolicy.RETAIN);
+    return address;
+  });
+}
