@@ -1,0 +1,316 @@
+/**
+ * One TCP or TLS connection to an SMTP server: octets out, replies in, in order and in time.
+ *
+ * Every reply is asked for beforehand; one more than that, or one less in time, ends the connection. The socket's
+ * listeners are set once, and one for `error` stays to the end, so that nothing is ever unhandled.
+ */
+import type { Socket } from 'node:net';
+import { TransportSecurityError } from '../../protocol/errors.ts';
+import {
+  createReplyReader,
+  describeReply,
+  interpretReply,
+  type RawReply,
+  type ReplyReader,
+} from '../../protocol/smtp/reply.ts';
+import {
+  createMovingTimer,
+  type MovingTimer,
+  resolveLimit,
+  type TimeLimit,
+} from './smtp-timeouts.ts';
+
+/** A reply that is due. Its time runs from when it was asked for or the reply before it came, whichever is later. */
+export interface AwaitedReply extends TimeLimit {
+  readonly settle: (reply: RawReply) => void;
+  readonly lose?: (error: TransportSecurityError) => void;
+}
+
+/** Who works with the connection. */
+export interface ConnectionListener {
+  /** A reply that nobody asked for, while content is going out. The connection ends after it. */
+  readonly early: (reply: RawReply) => void;
+  /** The end of the connection, told once, after those who awaited replies were told. */
+  readonly lost: (error: TransportSecurityError) => void;
+}
+
+export interface SmtpConnection {
+  /** Whether anything may still be written. */
+  readonly usable: boolean;
+  /** Why it ended. */
+  readonly lost: TransportSecurityError | undefined;
+  /** Whether the peer sent more than it was asked for; the end follows within the same event. */
+  readonly outOfStep: boolean;
+  /** Puts a reply at the end of those that are due. */
+  expect(awaited: AwaitedReply): void;
+  /** Hands octets to the socket in one piece. Without effect on a connection that is not usable. */
+  write(octets: string | Uint8Array): void;
+  /** As `write`, for a block of content with no reply due: `flushed` is called once it has left, within the limit. */
+  writeBlock(octets: Uint8Array, limit: TimeLimit, flushed: () => void): void;
+  /** Writes a line, or nothing for the greeting, and gives the reply. Rejects with what ended the connection. */
+  request(line: string, limit: TimeLimit): Promise<RawReply>;
+  listen(listener: ConnectionListener): void;
+  /** Ends it now, for the reason given. */
+  lose(error: TransportSecurityError): void;
+  /** Gives the socket away, without a listener of ours but the one for `error`, to be wrapped in TLS. */
+  release(): Socket;
+  /** Ends it in good order: what was written still leaves. */
+  end(): void;
+}
+
+/** Takes over a connected socket. `peer` names it in errors; `now` is the clock of deadlines. */
+export function createSmtpConnection(
+  socket: Socket,
+  options: { readonly peer: string; readonly now: () => number },
+): SmtpConnection {
+  const state = createState(socket, options);
+  return {
+    get usable() {
+      return isUsable(state);
+    },
+    get lost() {
+      return state.lost;
+    },
+    get outOfStep() {
+      return state.outOfStep;
+    },
+    expect: (awaited) => expectReply(state, awaited),
+    write: (octets) => {
+      if (octets.length > 0 && isUsable(state)) {
+        socket.write(octets);
+      }
+    },
+    writeBlock: (octets, limit, flushed) => writeBlock(state, { octets, limit, flushed }),
+    request: (line, limit) => request(state, line, limit),
+    listen: (listener) => {
+      state.listener = listener;
+    },
+    lose: (error) => lose(state, error),
+    release: () => {
+      retire(state);
+      return socket;
+    },
+    end: () => {
+      if (retire(state)) {
+        socket.destroySoon();
+      }
+    },
+  };
+}
+
+interface SocketEvents {
+  readonly data: (octets: Buffer) => void;
+  readonly closed: () => void;
+  readonly error: (error: NodeJS.ErrnoException) => void;
+}
+
+interface State {
+  readonly socket: Socket;
+  readonly peer: string;
+  readonly now: () => number;
+  readonly reader: ReplyReader;
+  readonly due: AwaitedReply[];
+  readonly timer: MovingTimer;
+  readonly events: SocketEvents;
+  listener: ConnectionListener | undefined;
+  isSendingBlock: boolean;
+  isCutByDeadline: boolean;
+  hasHeardPeer: boolean;
+  outOfStep: boolean;
+  lost: TransportSecurityError | undefined;
+}
+
+function createState(
+  socket: Socket,
+  options: { readonly peer: string; readonly now: () => number },
+): State {
+  const state: State = {
+    ...options,
+    socket,
+    reader: createReplyReader(),
+    due: [],
+    timer: createMovingTimer(() => {
+      const within = state.isCutByDeadline ? 'in the time that was left' : 'in time';
+      lose(state, failure(state, 'smtp-timeout', `no answer ${within}`));
+    }),
+    events: {
+      data: (octets) => takeOctets(state, octets),
+      closed: () => lose(state, failure(state, 'connection-lost', 'closed by the peer')),
+      error: (error) => loseByError(state, error),
+    },
+    listener: undefined,
+    isSendingBlock: false,
+    isCutByDeadline: false,
+    hasHeardPeer: false,
+    outOfStep: false,
+    lost: undefined,
+  };
+  attach(state);
+  return state;
+}
+
+function attach(state: State): void {
+  const { socket, events } = state;
+  // Stays to the end: an error after ours has nobody left to tell.
+  socket.on('error', () => {});
+  if (socket.destroyed) {
+    // It ended between its event and our turn.
+    queueMicrotask(() => (socket.errored ? loseByError(state, socket.errored) : events.closed()));
+    return;
+  }
+  socket.on('data', events.data);
+  socket.on('end', events.closed);
+  socket.on('close', events.closed);
+  socket.on('error', events.error);
+}
+
+function detach(state: State): void {
+  const { socket, events } = state;
+  state.timer.stop();
+  socket.off('data', events.data);
+  socket.off('end', events.closed);
+  socket.off('close', events.closed);
+  socket.off('error', events.error);
+}
+
+function isUsable(state: State): boolean {
+  return state.lost === undefined && !state.outOfStep;
+}
+
+function expectReply(state: State, awaited: AwaitedReply): void {
+  if (state.lost !== undefined) {
+    awaited.lose?.(state.lost);
+    return;
+  }
+  state.due.push(awaited);
+  if (state.due.length === 1) {
+    arm(state, awaited);
+  }
+}
+
+function request(state: State, line: string, limit: TimeLimit): Promise<RawReply> {
+  return new Promise((resolve, reject) => {
+    expectReply(state, { ...limit, settle: resolve, lose: reject });
+    if (line !== '' && isUsable(state)) {
+      state.socket.write(line);
+    }
+  });
+}
+
+function writeBlock(
+  state: State,
+  block: { readonly octets: Uint8Array; readonly limit: TimeLimit; readonly flushed: () => void },
+): void {
+  state.isSendingBlock = true;
+  arm(state, block.limit);
+  state.socket.write(block.octets, () => {
+    state.isSendingBlock = false;
+    if (state.lost === undefined) {
+      state.timer.disarm();
+      block.flushed();
+    }
+  });
+}
+
+function arm(state: State, limit: TimeLimit): void {
+  const { waitMs, isCut } = resolveLimit(limit, state.now());
+  state.isCutByDeadline = isCut;
+  state.timer.arm(waitMs);
+}
+
+function takeOctets(state: State, octets: Buffer): void {
+  state.reader.push(octets);
+  try {
+    for (
+      let reply = state.reader.next();
+      reply !== undefined && state.lost === undefined;
+      reply = state.reader.next()
+    ) {
+      state.hasHeardPeer = true;
+      takeReply(state, reply);
+    }
+  } catch (error) {
+    if (!(error instanceof TransportSecurityError)) {
+      throw error;
+    }
+    lose(state, failure(state, error.code, error.message));
+  }
+  if (state.outOfStep) {
+    lose(state, failure(state, 'reply-malformed', 'more was sent than was asked for'));
+  }
+}
+
+function takeReply(state: State, reply: RawReply): void {
+  const awaited = state.outOfStep ? undefined : state.due.shift();
+  if (awaited === undefined) {
+    takeUnaskedReply(state, reply);
+    return;
+  }
+  const next = state.due[0];
+  if (next === undefined) {
+    state.timer.disarm();
+    // RFC 2920 §3.1 has replies matched by counting alone. One that is here before its command is written would pass
+    // for that command's answer; so nothing more is written.
+    state.outOfStep = state.reader.hasRest;
+  } else {
+    arm(state, next);
+  }
+  awaited.settle(reply);
+}
+
+function takeUnaskedReply(state: State, reply: RawReply): void {
+  if (state.isSendingBlock) {
+    state.listener?.early(reply);
+  }
+  const text = describeReply(interpretReply(reply));
+  // RFC 5321 §3.8: a server that has to shut down may say 421 at any time.
+  const error =
+    reply.code === 421
+      ? failure(state, 'connection-lost', `the session was ended: ${text}`)
+      : failure(state, 'reply-malformed', `answered unasked: ${text}`);
+  lose(state, error);
+}
+
+function loseByError(state: State, cause: NodeJS.ErrnoException): void {
+  // A TLS 1.3 server judges our part of the handshake after we hold it for done (RFC 8446 §2): an alert before its
+  // first reply is a handshake that failed.
+  const isAlert = !state.hasHeardPeer && cause.code?.startsWith('ERR_SSL_') === true;
+  const code = isAlert ? 'tls-handshake-failed' : 'connection-lost';
+  lose(state, failure(state, code, cause.message, cause));
+}
+
+/** Takes no further part in the socket; tells nobody. False if it was over already. */
+function retire(state: State): boolean {
+  if (state.lost !== undefined) {
+    return false;
+  }
+  state.lost = failure(state, 'connection-lost', 'the connection was given up');
+  detach(state);
+  return true;
+}
+
+function lose(state: State, error: TransportSecurityError): void {
+  if (state.lost !== undefined) {
+    return;
+  }
+  state.lost = error;
+  detach(state);
+  state.socket.destroy();
+  for (const awaited of state.due.splice(0)) {
+    awaited.lose?.(error);
+  }
+  state.listener?.lost(error);
+}
+
+function failure(
+  state: State,
+  code: TransportSecurityError['code'],
+  what: string,
+  cause?: unknown,
+): TransportSecurityError {
+  return new TransportSecurityError(
+    code,
+    `${state.peer}: ${what}`,
+    cause === undefined ? {} : { cause },
+  );
+}

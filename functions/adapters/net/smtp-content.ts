@@ -1,0 +1,104 @@
+/**
+ * The content of a transaction on its way, and its final reply.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-4.1.1.4 RFC 5321 §4.1.1.4}
+ * @see {@link https://www.rfc-editor.org/rfc/rfc3030.html#section-2 RFC 3030 §2}
+ */
+import { formatBdatLast } from '../../protocol/smtp/command.ts';
+import { isIntermediate, isPositive, refusedBy } from '../../protocol/smtp/recipient-result.ts';
+import { interpretReply, type RawReply } from '../../protocol/smtp/reply.ts';
+import {
+  type Entry,
+  endOutOfOrder,
+  expectReply,
+  type Line,
+  settleOpen,
+  tell,
+} from './smtp-line.ts';
+
+/** Content goes out in blocks of this size, so that a peer that stops reading is noticed (RFC 5321 §4.5.3.2.5). */
+const blockOctets = 262_144;
+
+/** Sends the content, and behind it the beginning of the next transaction. */
+export function sendContent(line: Line, entry: Entry): void {
+  // The peer may have said too much with its last reply; then the end is near, and content is not for it.
+  if (!line.connection.usable) {
+    return;
+  }
+  line.opening = undefined;
+  line.closing = entry;
+  const { transfer, octets } = entry.plan;
+  sendBlock(line, entry, {
+    head: transfer === 'bdat' ? formatBdatLast(octets.length) : '',
+    start: 0,
+  });
+}
+
+/** Sends the content from `start` on: one block at a time, and whatever comes behind it with the last. */
+function sendBlock(
+  line: Line,
+  entry: Entry,
+  from: { readonly head: string; readonly start: number },
+): void {
+  const { octets, transfer } = entry.plan;
+  const end = from.start + blockOctets;
+  if (end < octets.length) {
+    entry.contentSent = 'partial';
+    line.connection.writeBlock(
+      join(from.head, octets.subarray(from.start, end), ''),
+      { timeoutMs: line.timeouts.blockMs, deadlineMs: entry.deadlineMs },
+      () => sendBlock(line, entry, { head: '', start: end }),
+    );
+    return;
+  }
+  entry.contentSent = 'complete';
+  expectFinalReply(line, entry);
+  const tail = (transfer === 'data' ? '.\r\n' : '') + line.openNext();
+  line.connection.write(join(from.head, octets.subarray(from.start), tail));
+}
+
+/** RFC 2920 §3.1: a 354 is answered by a lone dot if no recipient was accepted. */
+export function sendNothing(line: Line, entry: Entry): void {
+  line.opening = undefined;
+  line.closing = entry;
+  expectFinalReply(line, entry);
+  line.connection.write(`.\r\n${line.openNext()}`);
+}
+
+function expectFinalReply(line: Line, entry: Entry): void {
+  expectReply(line, entry, {
+    timeoutMs: line.finalReplyTimeoutMs,
+    take: (reply) => {
+      if (isIntermediate(reply)) {
+        endOutOfOrder(line, 'the content', reply);
+        return;
+      }
+      if (isPositive(reply)) {
+        settleOpen(entry, { outcome: 'delivered', reply });
+      } else {
+        settleOpen(entry, refusedBy(reply, 'the content'));
+        line.isResetDue = line.opening === undefined;
+      }
+      line.closing = undefined;
+      tell(line, entry);
+      line.connection.write(line.openNext());
+    },
+  });
+}
+
+/** A refusal in the middle of the content: it holds, and the connection ends. */
+export function takeEarlyReply(line: Line, raw: RawReply): void {
+  const reply = interpretReply(raw);
+  if (line.closing !== undefined && reply.code >= 400) {
+    settleOpen(line.closing, refusedBy(reply, 'the content'));
+  }
+}
+
+function join(head: string, octets: Uint8Array, tail: string): Buffer {
+  const headOctets = Buffer.byteLength(head);
+  const whole = Buffer.allocUnsafe(headOctets + octets.length + Buffer.byteLength(tail));
+  whole.write(head, 0);
+  whole.set(octets, headOctets);
+  whole.write(tail, headOctets + octets.length);
+  return whole;
+}

@@ -1,0 +1,120 @@
+/**
+ * The TLS handshake over a connected socket, and the verdict on it.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc3207.html#section-4 RFC 3207 §4}
+ */
+import { isIP, type Socket } from 'node:net';
+import { connect, type SecureContext, type TLSSocket } from 'node:tls';
+import type { ChannelTarget, TlsFacts } from '../../delivery/channel.ts';
+import { TransportSecurityError } from '../../protocol/errors.ts';
+import { resolveLimit, type TimeLimit } from './smtp-timeouts.ts';
+import type { StoredSession, TlsSessions } from './tls-sessions.ts';
+import { judgePeer, resumeFacts } from './tls-verdict.ts';
+
+export interface HandshakeOptions {
+  readonly target: ChannelTarget;
+  readonly context: SecureContext;
+  readonly sessions: TlsSessions;
+  readonly now: () => number;
+  readonly limit: TimeLimit;
+}
+
+/** A socket that speaks TLS, and what the peer showed. Whether that is enough is for the caller to say. */
+export interface SecuredSocket {
+  readonly socket: TLSSocket;
+  readonly facts: TlsFacts;
+}
+
+/**
+ * Runs the handshake. The socket must have no listener but one for `error`.
+ *
+ * @throws {TransportSecurityError} `tls-handshake-failed`; `smtp-timeout` where the deadline cut it short, which says
+ * nothing of the peer.
+ */
+export async function secureSocket(
+  plain: Socket,
+  options: HandshakeOptions,
+): Promise<SecuredSocket> {
+  const { target, sessions, now } = options;
+  const stored = sessions.take(target, now());
+  const tickets: Buffer[] = [];
+  const socket = startHandshake(plain, options, stored);
+  // TLS 1.2 gives its ticket before the handshake is over, TLS 1.3 after it.
+  let keep = (ticket: Buffer): void => {
+    tickets.push(ticket);
+  };
+  socket.on('session', (ticket: Buffer) => keep(ticket));
+  await finishHandshake(socket, plain, options);
+
+  const isResumed = stored !== undefined && socket.isSessionReused();
+  const { facts, notAfterMs } = isResumed
+    ? { facts: resumeFacts(socket, stored.facts), notAfterMs: stored.notAfterMs }
+    : judgePeer(socket, target.host);
+  keep = (ticket) => {
+    if (target.tls !== 'pkix' || facts.pkix.verified) {
+      sessions.put(target, { ticket, facts, notAfterMs }, now());
+    }
+  };
+  tickets.forEach(keep);
+  return { socket, facts };
+}
+
+function startHandshake(
+  plain: Socket,
+  { target, context }: HandshakeOptions,
+  stored: StoredSession | undefined,
+): TLSSocket {
+  return connect({
+    socket: plain,
+    secureContext: context,
+    // RFC 8461 §7.1: SNI is the MX name. RFC 6066 §3 has no literal in it.
+    servername: isIP(target.host) === 0 ? target.host : '',
+    // Judged afterwards, by stricter rules (tls-verdict.ts).
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+    ...(stored === undefined ? {} : { session: stored.ticket }),
+  });
+}
+
+function finishHandshake(
+  socket: TLSSocket,
+  plain: Socket,
+  options: HandshakeOptions,
+): Promise<void> {
+  const { target, limit, now } = options;
+  socket.on('error', () => {}); // whatever comes between two listeners of ours
+  const peer = `${target.host} [${target.address}]:${target.port}`;
+  return new Promise((resolve, reject) => {
+    const { waitMs, isCut } = resolveLimit(limit, now());
+    const done = (error?: TransportSecurityError): void => {
+      clearTimeout(timer);
+      socket.off('secureConnect', secured);
+      socket.off('error', failed);
+      socket.off('close', closed);
+      if (error === undefined) {
+        resolve();
+        return;
+      }
+      socket.destroy();
+      plain.destroy();
+      reject(error);
+    };
+    const fail = (what: string, cause?: unknown): void =>
+      done(new TransportSecurityError('tls-handshake-failed', `${peer}: ${what}`, { cause }));
+    const secured = (): void => done();
+    const failed = (error: NodeJS.ErrnoException): void =>
+      fail(`TLS handshake: ${error.code ?? ''} ${error.message}`, error);
+    const closed = (): void => fail('closed within the TLS handshake');
+    const timer = setTimeout(() => {
+      if (isCut) {
+        const message = `${peer}: no time was left for the TLS handshake`;
+        done(new TransportSecurityError('smtp-timeout', message));
+      } else {
+        fail('no end of the TLS handshake in time');
+      }
+    }, waitMs);
+    socket.on('secureConnect', secured);
+    socket.on('error', failed);
+    socket.on('close', closed);
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * What a finished handshake proves.
+ *
+ * Node is told to accept everything and asked afterwards: its own check takes a name from the subject's CN and
+ * wildcards for a part of a label (RFC 8461 §4.2 and RFC 6125 §6.4 do not), and is left out altogether when the chain
+ * fails or the session is resumed.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-4.2 RFC 8461 §4.2}
+ */
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import type { TlsFacts } from '../../delivery/channel.ts';
+import type { FailureCode } from '../../protocol/errors.ts';
+
+/** The facts of a full handshake, and until when its certificate holds. */
+export interface PeerVerdict {
+  readonly facts: TlsFacts;
+  readonly notAfterMs: number;
+}
+
+/**
+ * Judges the peer of a full handshake for `host`, the MX name. To be called once a socket: OpenSSL gives the leaf of
+ * the chain away at the first asking.
+ */
+export function judgePeer(socket: TLSSocket, host: string): PeerVerdict {
+  const certificate = socket.getPeerX509Certificate();
+  return {
+    facts: {
+      ...readSession(socket),
+      fingerprint: certificate?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '',
+      resumed: false,
+      pkix: judgeCertificate(certificate, { host, chainError: readChainError(socket) }),
+    },
+    notAfterMs: certificate?.validToDate.getTime() ?? 0,
+  };
+}
+
+/** The facts of a resumed session, which shows no certificate: those of the session that it resumes. */
+export function resumeFacts(socket: TLSSocket, facts: TlsFacts): TlsFacts {
+  return { ...facts, ...readSession(socket), resumed: true };
+}
+
+/** RFC 8460 §4.3.1 has labels of its own for some; any other fault of the chain is `certificate-not-trusted`. */
+const chainFailures: Readonly<Record<string, FailureCode>> = {
+  CERT_HAS_EXPIRED: 'certificate-expired',
+  CERT_NOT_YET_VALID: 'certificate-not-yet-valid',
+};
+
+/** Judges a leaf certificate by OpenSSL's verdict on its chain and by the names in it. */
+export function judgeCertificate(
+  certificate: X509Certificate | undefined,
+  evidence: { readonly host: string; readonly chainError: string | undefined },
+): TlsFacts['pkix'] {
+  const { host, chainError } = evidence;
+  if (certificate === undefined) {
+    return fail('certificate-not-trusted', 'the peer showed no certificate');
+  }
+  if (chainError !== undefined) {
+    return fail(chainFailures[chainError] ?? 'certificate-not-trusted', `the chain: ${chainError}`);
+  }
+  // RFC 8461 §4.2: a DNS-ID; its wildcard, if any, is the whole left-most label. The CN is not looked at, which is also
+  // our reading for REQUIRETLS (`Deviation:` RFC 8689 §4.2.1 would take a CN-ID).
+  const matched = certificate.checkHost(host, {
+    subject: 'never',
+    wildcards: true,
+    partialWildcards: false,
+    multiLabelWildcards: false,
+    singleLabelSubdomains: false,
+  });
+  return matched === undefined
+    ? fail('certificate-host-mismatch', `the certificate is not for ${host}`)
+    : { verified: true };
+}
+
+function fail(code: FailureCode, reason: string): TlsFacts['pkix'] {
+  return { verified: false, code, reason };
+}
+
+function readSession(socket: TLSSocket): Pick<TlsFacts, 'version' | 'cipher'> {
+  return { version: socket.getProtocol() ?? 'unknown', cipher: socket.getCipher().standardName };
+}
+
+/** OpenSSL's name for what is wrong with the chain; Node's types say Error, Node gives its code. */
+function readChainError(socket: TLSSocket): string | undefined {
+  return socket.authorized ? undefined : String(socket.authorizationError);
+}
