@@ -39,8 +39,10 @@ export interface StepBehaviour {
 
 /** The TLS that a host speaks. */
 export interface MxTlsBehaviour {
-  /** Default `valid`, for the host's name. */
+  /** Default `valid`. */
   readonly certificate?: CertificateKind;
+  /** Whom the certificate is for; default the host's name. */
+  readonly certificateName?: string;
   /** Default TLSv1.2 to TLSv1.3. Below 1.2 it also takes the ciphers of that time. */
   readonly versionMin?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
   readonly versionMax?: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';

@@ -39,7 +39,7 @@ async function obey(session: Session, line: string): Promise<void> {
       return ehlo(session, rest);
     case 'HELO':
       session.offered = new Set();
-      await reply(session, { verb, step: 'ehlo' }, `250 ${session.host.name}`);
+      await reply(session, { verb }, `250 ${session.host.name}`);
       return;
     case 'STARTTLS':
       return starttls(session);

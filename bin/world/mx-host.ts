@@ -106,8 +106,8 @@ function createContexts(
 ): (behaviour: MxBehaviour) => Promise<SecureContext> {
   const made = new Map<string, Promise<SecureContext>>();
   return ({ tls = {} }) => {
-    const id = `${tls.certificate} ${tls.versionMin} ${tls.versionMax}`;
-    const context = made.get(id) ?? makeContext(name, certificates, tls);
+    const id = JSON.stringify(tls);
+    const context = made.get(id) ?? makeContext(tls.certificateName ?? name, certificates, tls);
     made.set(id, context);
     return context;
   };
