@@ -57,7 +57,7 @@ describe('a channel pool', () => {
     [{ host: 'alias.example' }, 'another name to verify'],
     [{ address: '192.0.2.2' }, 'another machine'],
     [{ port: 587 }, 'another port'],
-  ] as const)('does not share it with %j: %s', async (other) => {
+  ] as const)('does not share it with %j: %s', async (other, _reason) => {
     const fakes = createFakes();
     const pool = createChannelPool({ ...fakes, perHostMax: 2, now: () => 0 });
     await pool.release(await pool.acquire(target, far));

@@ -75,7 +75,7 @@ describe('the look-ups alone decide', () => {
     ['dns-timeout', 'deferred 4.4.3', 'may pass'],
     ['dns-server-failure', 'deferred 4.4.3', 'may pass'],
     ['dns-bogus', 'deferred 4.7.0', 'never downgraded'],
-  ] as const)('%s: %s (%s)', (code, expected) => {
+  ] as const)('%s: %s (%s)', (code, expected, _reason) => {
     const { outcome, status } = concludeWithoutHosts(code, 'because');
     expect(`${outcome} ${status}`).toBe(expected);
   });

@@ -121,7 +121,7 @@ describe('what cannot be a delivery', () => {
     [{ mailFrom: 'x' }, /mailFrom/, 'a malformed message'],
     [{ content: { bucket: 'sealpost-mail', key: 'gone' } }, /gone/, 'content that is not there'],
     [{ content: { bucket: 'somebody-elses', key: 'x' } }, /somebody-elses/, 'a foreign bucket'],
-  ])('%j goes to the dead letters with its reason, and stops nobody: %s', async (over, reason) => {
+  ])('%j goes to the dead letters with its reason, and stops nobody: %s', async (over, reason, _why) => {
     const harness = createHarness();
     const good = record();
     expect(await harness.deliver(record(over), good)).toEqual([]);
@@ -142,7 +142,7 @@ describe('what cannot be a delivery', () => {
   test.each([
     ['rcpt.example', { kind: 'nxdomain' }, '5.1.2', 'NXDOMAIN'],
     ['rcpt.example', mxOf(''), '5.1.10', 'null MX'],
-  ])('%s, %j: failed at once with %s (%s)', async (domain, answer, status) => {
+  ])('%s, %j: failed at once with %s (%s)', async (domain, answer, status, _why) => {
     const harness = createHarness();
     const facts = { status: 'insecure', canonicalName: domain, aliases: [], ttlSeconds: 1 };
     harness.mx.set(domain, { ...facts, ...answer } as never);
@@ -449,7 +449,7 @@ describe('toggles', () => {
       'delivered 2.0.0 opportunistic',
       'but the tag',
     ],
-  ])('%j, %j: %s (%s)', async (settings, over, expected) => {
+  ])('%j, %j: %s (%s)', async (settings, over, expected, _why) => {
     expect(await run(settings, over)).toBe(expected);
   });
 

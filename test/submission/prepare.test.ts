@@ -35,7 +35,7 @@ describe('the demand', () => {
     [to('a+requiretls@x.example'), optional, 'require', 'so does the tag'],
     [to('a@x.example', 'b+requiretls@x.example'), plain, 'require', 'one tag speaks for all'],
     [{ requireTls: false }, plain, 'default', 'not asked for'],
-  ])('%#: %j gives %s (%s)', (over, header, expected) => {
+  ])('%#: %j gives %s (%s)', (over, header, expected, _why) => {
     expect(prepare(over, header)[0]?.prepared.demand).toBe(expected);
   });
 

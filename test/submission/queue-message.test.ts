@@ -36,7 +36,7 @@ describe('parseQueueMessage', () => {
       },
       '2,000 recipients',
     ],
-  ])('takes %#: %s', (value) => {
+  ])('takes %#: %s', (value, _why) => {
     expect(() => parse(value)).not.toThrow();
   });
 
@@ -62,7 +62,7 @@ describe('parseQueueMessage', () => {
     [{ ...minimal, envid: 'a\nb' }, 'envid', 'a control character'],
     [{ ...minimal, expiresAt: 'tomorrow' }, 'expiresAt', 'not a date'],
     [{ ...minimal, priority: 1 }, 'priority', 'a field that nobody knows'],
-  ])('refuses %# and names %s: %s', (value, named) => {
+  ])('refuses %# and names %s: %s', (value, named, _why) => {
     expect(() => parse(value)).toThrow(
       expect.objectContaining({
         code: 'queue-message-invalid',

@@ -38,7 +38,7 @@ describe('the address tag', () => {
     ['a-requiretls@x.example', undefined, 'another separator'],
     ['a@requiretls.example', undefined, 'in the domain'],
     ['"a+requiretls"@x.example', undefined, 'quoted text'],
-  ])('%s: %s (%s)', (given, untagged) => {
+  ])('%s: %s (%s)', (given, untagged, _why) => {
     expect(readAddressTag(given)).toEqual({
       tagged: untagged !== undefined,
       address: untagged ?? given,

@@ -1,0 +1,58 @@
+/** A `why` record for human readers. */
+import type { FailureNote, HostNote, TryNote, WhyRecord } from '../../functions/delivery/why.ts';
+
+/** Several lines, the verdict first. Contains nothing but printable text: peers' words were escaped when read. */
+export function formatWhy(why: WhyRecord): string {
+  const { decision, demand, policy } = why;
+  const lines = [
+    `${why.domain}: ${decision.outcome}${decision.status === undefined ? '' : ` ${decision.status}`}`,
+    `  because   ${decision.reason}`,
+    `  row       ${decision.row}`,
+    `  demand    ${demand.level}: ${demand.reason}`,
+  ];
+  if (policy !== undefined) {
+    lines.push(`  MTA-STS   ${formatPolicy(policy)}`);
+  }
+  for (const { name, type, outcome, status, detail } of why.lookups) {
+    const found = [outcome === 'records' ? '' : outcome, detail].filter(Boolean).join(' ');
+    lines.push(
+      `  ${type.padEnd(9)} ${name}: ${found}${status === undefined ? '' : ` (${status})`}`,
+    );
+  }
+  lines.push(...why.hosts.flatMap(formatHost));
+  for (const { address, outcome, status, reply } of why.recipients) {
+    lines.push(
+      `  to        ${address}: ${outcome} ${status}${reply === undefined ? '' : `, ${reply}`}`,
+    );
+  }
+  return lines.join('\n');
+}
+
+function formatPolicy(policy: NonNullable<WhyRecord['policy']>): string {
+  const { kind, mode, mx, id, source, reason } = policy;
+  const facts = kind === 'policy' ? `${mode}, mx ${mx?.join(' ')}, id ${id}, from ${source}` : kind;
+  return reason === undefined ? facts : `${facts}: ${reason}`;
+}
+
+function formatHost({ host, preference, skipped, tries }: HostNote): string[] {
+  const head = `  host      ${preference} ${host}`;
+  return skipped === undefined
+    ? [head, ...tries.map(formatTry)]
+    : [`${head}: not used, ${formatFailure(skipped)}`, ...tries.map(formatTry)];
+}
+
+function formatTry({ address, level, tls, failure, noted }: TryNote): string {
+  const parts = [
+    `    ${address} (${level})`,
+    tls === undefined
+      ? undefined
+      : `${tls.version} ${tls.cipher}, certificate ${tls.fingerprint.slice(0, 16)} ${tls.verdict}`,
+    failure === undefined ? undefined : `failed: ${formatFailure(failure)}`,
+    noted === undefined ? undefined : `noted: ${formatFailure(noted)}`,
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+function formatFailure({ code, reason, resultType }: FailureNote): string {
+  return `${code}${resultType === undefined ? '' : ` [${resultType}]`}: ${reason}`;
+}
