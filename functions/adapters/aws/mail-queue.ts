@@ -70,11 +70,14 @@ async function encodeRecord(message: PreparedMessage, options: MailQueueOptions)
   return encodeBody({ ...message, content });
 }
 
-/** JSON, with the two characters escaped that JSON lets through and SQS (XML 1.0) does not. */
+/**
+ * JSON, with everything escaped that SQS does not take (U+FFFE, U+FFFF), and what its look-alikes do not take either
+ * (beyond U+FFFF, as its pair of surrogates).
+ */
 function encodeBody(message: PreparedMessage): string {
   return JSON.stringify(message).replace(
-    /[\ufffe\uffff]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16)}`,
+    /[\ud800-\udfff\ufffe\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16)}`,
   );
 }
 

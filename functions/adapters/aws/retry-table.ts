@@ -36,10 +36,9 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
       if (!('bucket' in message.content)) {
         throw new TypeError('content that waits for another attempt is kept in the bucket');
       }
-      // A minute's head start, so that a reader whose clock is ahead has not passed the bucket by.
-      const bucketStartMs = minuteAtOrAfter(Math.max(dueAtMs, now() + minuteMs));
+      const startMs = retryBucketStartMs(dueAtMs, now());
       const item = {
-        bucket: text(retryBucket(bucketStartMs, retryShard(message.id, shards))),
+        bucket: text(retryBucket(startMs, retryShard(message.id, shards))),
         entry: text(retryEntry(message)),
         dueAtMs: integer(dueAtMs),
         message: text(JSON.stringify(message)),
@@ -51,9 +50,11 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
   };
 }
 
-/** Up, so that nothing is sent before it is due: a greylisting peer counts the seconds. */
-function minuteAtOrAfter(timeMs: number): number {
-  return Math.ceil(timeMs / minuteMs) * minuteMs;
+/** When the minute begins in whose bucket something goes that is due at `dueAtMs`. */
+export function retryBucketStartMs(dueAtMs: number, nowMs: number): number {
+  // A minute's head start, so that a reader whose clock is ahead has not passed the bucket by. Rounded up, so that
+  // nothing is sent before it is due: a greylisting peer counts the seconds.
+  return Math.ceil(Math.max(dueAtMs, nowMs + minuteMs) / minuteMs) * minuteMs;
 }
 
 /** The partition key of one shard of the minute that begins at `startMs`. */

@@ -13,9 +13,10 @@ export const recipientsBytesMax = 256_000;
 
 /**
  * Recipients as JSON when a row is settled. State and status code add at most 23 octets each, so that 2,000 recipients
- * (the queue message's limit) that fitted when the row was made fit now whatever becomes of their diagnostics.
+ * (the queue message's limit) that fitted when the row was made fit now whatever becomes of their diagnostics. The
+ * rest of an item is for the record, the envelope and the content's key.
  */
-const settledRecipientsBytesMax = recipientsBytesMax + 2_000 * 23;
+const settledRecipientsBytesMax = 360_000;
 
 /** A `why` record as JSON. */
 export const whyBytesMax = 16_384;
