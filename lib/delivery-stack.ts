@@ -162,7 +162,7 @@ function grantDelivery(
   { state, delivery }: DeliveryStackProps,
   { deliveryQueue, deadLetterQueue }: Queues,
 ): void {
-  state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+  state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
   state.messageTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
   state.retryTable.grant(deliver, 'dynamodb:PutItem');
   allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);

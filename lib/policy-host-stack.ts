@@ -13,13 +13,15 @@ import {
 import { CloudFrontTarget } from 'aws-cdk-lib/aws-route53-targets';
 import type { Construct } from 'constructs';
 import type { PublishedPolicy } from '../functions/environment.ts';
-import { PolicyDistribution, policyHostName } from './policy-host/policy-distribution.ts';
+import { PolicyDistribution } from './policy-host/policy-distribution.ts';
 
 /** A domain and what is published for it. */
 export interface PublishedDomain {
   /** Lower-case A-labels. */
   readonly domain: string;
   readonly policy: PublishedPolicy;
+  /** The name that serves it (RFC 8461 §3.2). */
+  readonly policyHost: string;
   /** The TXT record that announces the policy, with an id that follows from its content (RFC 8461 §3.1). */
   readonly announcement: { readonly name: string; readonly text: string };
   /** Absent where another provider serves the domain; outputs then say what to create. */
@@ -38,10 +40,10 @@ export class PolicyHostStack extends Stack {
     const zones = importZones(this, props.domains);
     const { distribution } = new PolicyDistribution(this, 'PolicyHost', {
       policies: Object.fromEntries(props.domains.map(({ domain, policy }) => [domain, policy])),
-      hostedZones: zones,
+      hosts: new Map(props.domains.map((each) => [each.policyHost, zones.get(each.domain)])),
     });
     for (const published of props.domains) {
-      const zone = zones[published.domain];
+      const zone = zones.get(published.domain);
       if (zone === undefined) {
         describeRecords(this, published, distribution);
       } else {
@@ -56,32 +58,30 @@ export class PolicyHostStack extends Stack {
 function importZones(
   scope: Construct,
   domains: readonly PublishedDomain[],
-): Readonly<Record<string, IHostedZone>> {
-  const zones = new Map<string, IHostedZone>();
-  const entries = domains.flatMap(({ domain, hostedZone }) => {
-    if (hostedZone === undefined) {
-      return [];
+): ReadonlyMap<string, IHostedZone> {
+  const byId = new Map<string, IHostedZone>();
+  const byDomain = new Map<string, IHostedZone>();
+  for (const { domain, hostedZone } of domains) {
+    if (hostedZone !== undefined) {
+      const { id, name } = hostedZone;
+      const attributes = { hostedZoneId: id, zoneName: name };
+      const zone =
+        byId.get(id) ?? HostedZone.fromHostedZoneAttributes(scope, `Zone-${id}`, attributes);
+      byId.set(id, zone);
+      byDomain.set(domain, zone);
     }
-    const zone =
-      zones.get(hostedZone.id) ??
-      HostedZone.fromHostedZoneAttributes(scope, `Zone-${hostedZone.id}`, {
-        hostedZoneId: hostedZone.id,
-        zoneName: hostedZone.name,
-      });
-    zones.set(hostedZone.id, zone);
-    return [[domain, zone] as const];
-  });
-  return Object.fromEntries(entries);
+  }
+  return byDomain;
 }
 
 function createRecords(
   scope: Construct,
-  { domain, announcement }: PublishedDomain,
+  { domain, policyHost, announcement }: PublishedDomain,
   { zone, distribution }: { readonly zone: IHostedZone; readonly distribution: Distribution },
 ): void {
   const alias = {
     zone,
-    recordName: policyHostName(domain),
+    recordName: policyHost,
     target: RecordTarget.fromAlias(new CloudFrontTarget(distribution)),
   };
   const a = new ARecord(scope, `A-${domain}`, alias);
@@ -100,7 +100,7 @@ function createRecords(
 /** The records of a domain that another provider serves, in the order in which to create them. */
 function describeRecords(
   scope: Construct,
-  { domain, announcement }: PublishedDomain,
+  { domain, policyHost, announcement }: PublishedDomain,
   distribution: Distribution,
 ): void {
   // Output names are letters and digits only; the hash keeps a-b.example and ab.example apart.
@@ -108,7 +108,7 @@ function describeRecords(
   new CfnOutput(scope, `DnsRecords${domain.replace(/[^a-z0-9]/g, '')}${hash}`, {
     description: `To create for ${domain}: the CNAME first, the TXT record once HTTPS answers`,
     value: [
-      `${policyHostName(domain)} CNAME ${distribution.distributionDomainName}`,
+      `${policyHost} CNAME ${distribution.distributionDomainName}`,
       `${announcement.name} TXT "${announcement.text}"`,
     ].join('; '),
   });

@@ -1,6 +1,7 @@
 /** The domains whose MTA-STS policy this installation publishes (RFC 8461 §3). */
 import { z } from 'zod';
 import type { PublishedPolicy } from '../../functions/environment.ts';
+import { maxAgeSecondsMax, policyHostName } from '../../functions/protocol/mta-sts/policy.ts';
 import { domainName, isWithin, mxPattern } from './names.ts';
 
 /** A domain to publish for. Names are lower-case A-labels. */
@@ -9,9 +10,6 @@ export interface DomainConfig {
   readonly mtaSts: PublishedPolicy;
   readonly hostedZone?: { readonly id: string; readonly name: string } | undefined;
 }
-
-/** RFC 8461 §3.2: about a year. */
-const maxAgeSecondsMax = 31_557_600;
 
 const mtaStsSchema = z
   .strictObject({
@@ -87,8 +85,8 @@ const domainSchema = z
         message: `${domain} is not within this zone. Use the zone that serves ${domain}, or remove hostedZone.`,
       });
     }
-    // The policy host is mta-sts.<domain> (RFC 8461 §3.2), a name of 253 characters at most (RFC 1035 §2.3.4).
-    if (domain.length > 245) {
+    // RFC 1035 §2.3.4: the policy host is a name too.
+    if (policyHostName(domain).length > 253) {
       context.issues.push({
         code: 'custom',
         path: ['domain'],
@@ -125,7 +123,7 @@ export function checkDomains(
     });
   }
   // ACM: the first name of a certificate has 64 characters at most.
-  if (domains.length > 0 && domains.every(({ domain }) => `mta-sts.${domain}`.length > 64)) {
+  if (domains.length > 0 && domains.every(({ domain }) => policyHostName(domain).length > 64)) {
     issues.push({
       path: ['domains'],
       message:

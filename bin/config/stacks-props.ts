@@ -1,4 +1,5 @@
 /** From the config to what the stacks are made of. */
+import { policyHostName } from '../../functions/protocol/mta-sts/policy.ts';
 import { policyId } from '../../functions/protocol/mta-sts/policy-id.ts';
 import { formatStsRecord, stsRecordName } from '../../functions/protocol/mta-sts/record.ts';
 import type { PublishedDomain } from '../../lib/policy-host-stack.ts';
@@ -28,6 +29,7 @@ function toPublishedDomain({ domain, mtaSts, hostedZone }: DomainConfig): Publis
   return {
     domain,
     policy: mtaSts,
+    policyHost: policyHostName(domain),
     announcement: {
       name: stsRecordName(domain),
       text: formatStsRecord({ id: policyId(mtaSts) }),

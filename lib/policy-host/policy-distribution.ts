@@ -29,13 +29,8 @@ import { HandlerFunction } from '../handler-function.ts';
 export interface PolicyDistributionProps {
   /** Policy domain -> policy. */
   readonly policies: Readonly<Record<string, PublishedPolicy>>;
-  /** Policy domain -> where its DNS is, for those served by Route 53. */
-  readonly hostedZones: Readonly<Record<string, IHostedZone>>;
-}
-
-/** The name that serves a domain's policy (RFC 8461 §3.2). */
-export function policyHostName(domain: string): string {
-  return `mta-sts.${domain}`;
+  /** Policy host of each of these domains -> where its DNS is; undefined where Route 53 does not serve it. */
+  readonly hosts: ReadonlyMap<string, IHostedZone | undefined>;
 }
 
 /** Must be in us-east-1, where CloudFront looks for its certificates. */
@@ -44,14 +39,13 @@ export class PolicyDistribution extends Construct {
 
   constructor(scope: Construct, id: string, props: PolicyDistributionProps) {
     super(scope, id);
-    const names = Object.keys(props.policies).map(policyHostName);
     const revision = hashPolicies(props.policies);
     this.distribution = new Distribution(this, 'Distribution', {
       // The comment changes with the policies, so that CloudFormation waits until all edges run the new revision
       // before it goes on to the TXT records.
       comment: `Sealpost MTA-STS policy host, revision ${revision}`,
-      domainNames: names,
-      certificate: createCertificate(this, names, props.hostedZones),
+      domainNames: [...props.hosts.keys()],
+      certificate: createCertificate(this, props.hosts),
       // RFC 8461 §3.3 leaves TLS to the web; 1.2 is the floor that senders of the last decade share.
       minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
       httpVersion: HttpVersion.HTTP2_AND_3,
@@ -97,14 +91,11 @@ function createFunctionUrl(
   return policyHost.addFunctionUrl({ authType: FunctionUrlAuthType.AWS_IAM });
 }
 
-function createCertificate(
-  scope: Construct,
-  names: readonly string[],
-  hostedZones: PolicyDistributionProps['hostedZones'],
-): Certificate {
+function createCertificate(scope: Construct, hosts: PolicyDistributionProps['hosts']): Certificate {
+  const names = [...hosts.keys()];
   // ACM takes 64 characters at most for the first name; the config has seen to it that one fits.
   const first = names.find((name) => name.length <= 64) ?? (names[0] as string);
-  const zones = Object.entries(hostedZones).map(([domain, zone]) => [policyHostName(domain), zone]);
+  const zones = [...hosts].flatMap(([name, zone]) => (zone === undefined ? [] : [[name, zone]]));
   return new Certificate(scope, 'Certificate', {
     domainName: first,
     subjectAlternativeNames: names.filter((name) => name !== first),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseJsonc } from '../../bin/config/jsonc.ts';
 
 describe('parseJsonc', () => {
-  test.each([
+  test.each<[string, unknown, string]>([
     ['{"a": 1}', { a: 1 }, 'plain JSON'],
     ['// x\n{"a": 1 // y\n}', { a: 1 }, 'line comments'],
     ['{/* x\n y */"a": 1}', { a: 1 }, 'block comment over lines'],

@@ -1,0 +1,130 @@
+import { Match } from 'aws-cdk-lib/assertions';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createApp, synthesizeTemplates, type Templates } from './synthesize.ts';
+
+let templates: Templates;
+
+beforeAll(() => {
+  templates = synthesizeTemplates();
+});
+
+describe('tables', () => {
+  test.each([
+    ['policy', [['domain', 'HASH']], 'removeAtSeconds'],
+    [
+      'message',
+      [
+        ['id', 'HASH'],
+        ['part', 'RANGE'],
+      ],
+      'removeAtSeconds',
+    ],
+    [
+      'retry',
+      [
+        ['bucket', 'HASH'],
+        ['entry', 'RANGE'],
+      ],
+      undefined,
+    ],
+  ])('%s: its key, and whether items end by themselves', (_table, key, timeToLive) => {
+    templates.state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+      KeySchema: key.map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
+      AttributeDefinitions: key.map(([AttributeName]) => ({ AttributeName, AttributeType: 'S' })),
+      TimeToLiveSpecification:
+        timeToLive === undefined ? Match.absent() : { AttributeName: timeToLive, Enabled: true },
+    });
+  });
+
+  test('all can be restored, none can be deleted', () => {
+    templates.state.resourceCountIs('AWS::DynamoDB::GlobalTable', 3);
+    templates.state.allResources('AWS::DynamoDB::GlobalTable', {
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+      Properties: Match.objectLike({
+        BillingMode: 'PAY_PER_REQUEST',
+        Replicas: [
+          Match.objectLike({
+            DeletionProtectionEnabled: true,
+            PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+          }),
+        ],
+      }),
+    });
+  });
+});
+
+describe('buckets', () => {
+  test('are private, encrypted and kept', () => {
+    templates.state.resourceCountIs('AWS::S3::Bucket', 2);
+    templates.state.allResources('AWS::S3::Bucket', {
+      DeletionPolicy: 'Retain',
+      Properties: Match.objectLike({
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        BucketEncryption: Match.anyValue(),
+      }),
+    });
+  });
+
+  test('refuse plain HTTP and old TLS', () => {
+    templates.state.allResourcesProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 's3:*',
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+          Match.objectLike({
+            Effect: 'Deny',
+            Action: 's3:*',
+            Condition: { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+          }),
+        ]),
+      },
+    });
+  });
+
+  test('message contents outlive the longest expiry and the dead-letter queue, and then go', () => {
+    const [dead] = Object.values(
+      templates.delivery.findResources('AWS::SQS::Queue', {
+        Properties: { RedrivePolicy: Match.absent() },
+      }),
+    );
+    const daysInQueue = dead?.['Properties'].MessageRetentionPeriod / 86_400;
+    templates.state.hasResourceProperties('AWS::S3::Bucket', {
+      LoggingConfiguration: Match.anyValue(),
+      LifecycleConfiguration: {
+        Rules: [Match.objectLike({ ExpirationInDays: 30, Status: 'Enabled' })],
+      },
+    });
+    expect(12 + daysInQueue).toBeLessThan(30);
+  });
+});
+
+describe('sending addresses', () => {
+  test('two are created, and kept when the stack goes', () => {
+    templates.state.resourceCountIs('AWS::EC2::EIP', 2);
+    templates.state.allResources('AWS::EC2::EIP', {
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+    });
+  });
+});
+
+test('the stack is protected against termination', () => {
+  const stack = createApp().synth().getStackByName('SealpostState');
+  expect(stack.terminationProtection).toBe(true);
+});
+
+test.each(['PolicyTableName', 'MessageTableName', 'RetryTableName', 'MessageBucketName'])(
+  'output %s',
+  (name) => {
+    templates.state.hasOutput(name, { Value: { Ref: Match.anyValue() } });
+  },
+);
