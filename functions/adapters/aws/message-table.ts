@@ -18,7 +18,6 @@ import type {
   Settlement,
 } from '../../delivery/ports.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
-import { TransportSecurityError } from '../../protocol/errors.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import {
   assertSettlement,
@@ -33,7 +32,7 @@ import {
 } from './delivery-row.ts';
 import { flag, type Item, integer, text } from './item.ts';
 import { boundWhy, encodeNewRecipients, encodeSettledRecipients } from './row-limits.ts';
-import { orUnavailable } from './store-failure.ts';
+import { storeUnavailable } from './store-failure.ts';
 
 /** The message store, and a view of it for whoever asks what became of a message. */
 export interface MessageTable extends MessageStore {
@@ -205,18 +204,11 @@ async function keepWhy(
     removeAtSeconds: integer(Math.floor(nowMs / 1_000) + historySeconds),
   };
   try {
-    await orUnavailable(`PutItem on table ${tableName}`, () =>
-      client.send(new PutItemCommand({ TableName: tableName, Item: item })),
-    );
+    await client.send(new PutItemCommand({ TableName: tableName, Item: item }));
     return undefined;
   } catch (error) {
-    if (!(error instanceof TransportSecurityError)) {
-      throw error;
-    }
-    return `why record of attempt ${delivery.attempt} not kept apart: ${error.message}`.slice(
-      0,
-      500,
-    );
+    const { message } = storeUnavailable(`PutItem on table ${tableName}`, error);
+    return `why record of attempt ${delivery.attempt} not kept apart: ${message}`.slice(0, 500);
   }
 }
 
