@@ -10,7 +10,8 @@ import type { Resolver } from '../../protocol/dns/answer.ts';
 import { parseDomainName } from '../../protocol/domain-name.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { policyHostName, policyPath, policySizeBytesMax } from '../../protocol/mta-sts/policy.ts';
-import { findHttpsAddresses, hasPublicIpv6 } from './https-addresses.ts';
+import { resolveDeliveryNetwork } from './delivery-network.ts';
+import { findHttpsAddresses } from './https-addresses.ts';
 import { getOverHttps, type HttpsAnswer, HttpsFailure } from './https-get.ts';
 import { createSecureContexts } from './tls-contexts.ts';
 
@@ -40,9 +41,9 @@ type Failed = Extract<PolicyResponse, { readonly kind: 'failed' }>;
  */
 export function createPolicyFetcher(options: PolicyFetcherOptions): FetchPolicy {
   const { resolver, network, now = Date.now } = options;
-  const { extraRoots, allowPrivateAddresses = false, httpsPort = 443 } = network;
+  const { extraRoots, httpsPort = 443 } = network;
+  const { ipv6, allowPrivateAddresses } = resolveDeliveryNetwork(network);
   const contexts = createSecureContexts(extraRoots === undefined ? {} : { extraRoots });
-  const ipv6 = network.ipv6 ?? hasPublicIpv6();
 
   return async (domain, deadlineMs) => {
     const host = policyHostName(domain);

@@ -1,6 +1,5 @@
 /** Where an HTTPS host may be reached: its addresses by our own resolver, none of them private. */
 import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Resolver } from '../../protocol/dns/answer.ts';
 import { isPublicAddress } from '../../protocol/ip-address.ts';
 
@@ -51,12 +50,6 @@ export async function findHttpsAddresses(
     kind: 'none',
     reason: failed === undefined ? `${host} has no address` : `${host}: ${failed.reason}`,
   };
-}
-
-/** Reports whether the machine has an address of its own by which IPv6 hosts can be reached. */
-export function hasPublicIpv6(): boolean {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  return addresses.some(({ family, address }) => family === 'IPv6' && isPublicAddress(address));
 }
 
 function takeTurns<T>(lists: readonly (readonly T[])[]): T[] {

@@ -19,7 +19,7 @@ function resolverFor(records: Partial<Record<RecordType, readonly string[]>>): R
   };
 }
 
-test.each([
+test.each<[Parameters<typeof resolverFor>[0], readonly (string | undefined)[], string]>([
   [{ A: a, AAAA: aaaa }, [aaaa[0], a[0], aaaa[1], a[1], a[2], a[3]], 'in turns, six at the most'],
   [{ A: a.slice(0, 1), AAAA: aaaa }, [aaaa[0], a[0], aaaa[1]], 'one family with fewer'],
   [{ A: ['10.0.0.1', '8.8.8.1', '127.0.0.1'] }, ['8.8.8.1'], 'private ones are left out'],

@@ -1,0 +1,151 @@
+/** Reads each function's environment (functions/environment.ts) and says what is wrong with it before anything is done. */
+// Not `{ z }`: the namespace as one object would bring every language's messages into the bundle.
+import * as z from 'zod';
+import type {
+  DeliverEnvironment,
+  DeliverySettings,
+  NetworkSetting,
+  PolicyHostEnvironment,
+  PublishedPolicy,
+  RefreshPoliciesEnvironment,
+} from '../environment.ts';
+import { parseDomainName } from '../protocol/domain-name.ts';
+import { TransportSecurityError } from '../protocol/errors.ts';
+import { formatPolicy, maxAgeSecondsMax, parsePolicy } from '../protocol/mta-sts/policy.ts';
+
+/** `process.env`, or a stand-in. */
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+const port = z.int().min(1).max(65_535);
+
+const domainName = z.string().refine(isDomainName, 'not a domain name in lower-case A-labels');
+
+/** Which network the functions live in. */
+export const networkSettingSchema: z.ZodType<NetworkSetting> = z.strictObject({
+  resolvers: z.array(z.string().min(1)).min(1).max(8).exactOptional(),
+  smtpPort: port.exactOptional(),
+  httpsPort: port.exactOptional(),
+  extraRoots: z.string().exactOptional(),
+  allowPrivateAddresses: z.boolean().exactOptional(),
+  ipv6: z.boolean().exactOptional(),
+});
+
+const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
+  ehloName: domainName,
+  requireTls: z.boolean(),
+  mtaSts: z.boolean(),
+  mtaStsCache: z.boolean(),
+  keepAddressTag: z.boolean(),
+  exceptions: z.array(
+    z.strictObject({
+      domain: domainName,
+      policy: z.enum(['mta-sts', 'dane']),
+      reason: z.string().min(1),
+      expires: z.iso.datetime({ offset: true }),
+    }),
+  ),
+  connectionsPerMxMax: z.int().min(1),
+  expiryDays: z.number().positive(),
+  smartHost: z
+    .strictObject({
+      host: domainName,
+      port,
+      credentialsSecretArn: z.string().min(1).exactOptional(),
+    })
+    .exactOptional(),
+});
+
+const publishedPolicySchema: z.ZodType<PublishedPolicy> = z
+  .strictObject({
+    mode: z.enum(['enforce', 'testing', 'none']),
+    mx: z.array(z.string()),
+    maxAgeSeconds: z.int().min(0).max(maxAgeSecondsMax),
+  })
+  .refine(
+    isPublishable,
+    'senders would not read it as a policy: mx needs host names, in lower case',
+  );
+
+const publishedPoliciesSchema = z.record(domainName, publishedPolicySchema);
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readPolicyHostEnvironment(variables: Variables): PolicyHostEnvironment {
+  return { SEALPOST_POLICIES: readJson(variables, 'SEALPOST_POLICIES', publishedPoliciesSchema) };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readRefreshEnvironment(variables: Variables): RefreshPoliciesEnvironment {
+  return {
+    SEALPOST_NETWORK: readJson(variables, 'SEALPOST_NETWORK', networkSettingSchema),
+    SEALPOST_POLICY_TABLE: readText(variables, 'SEALPOST_POLICY_TABLE'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readDeliverEnvironment(variables: Variables): DeliverEnvironment {
+  return {
+    SEALPOST_NETWORK: readJson(variables, 'SEALPOST_NETWORK', networkSettingSchema),
+    SEALPOST_DELIVERY: readJson(variables, 'SEALPOST_DELIVERY', deliverySettingsSchema),
+    SEALPOST_POLICY_TABLE: readText(variables, 'SEALPOST_POLICY_TABLE'),
+    SEALPOST_MESSAGE_TABLE: readText(variables, 'SEALPOST_MESSAGE_TABLE'),
+    SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
+    SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
+    SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
+    SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
+  };
+}
+
+function readText(variables: Variables, name: string): string {
+  const value = variables[name];
+  if (value === undefined || value === '') {
+    throw invalid(name, 'is not set');
+  }
+  return value;
+}
+
+function readJson<T>(variables: Variables, name: string, schema: z.ZodType<T>): T {
+  const text = readText(variables, name);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(name, 'is not JSON', cause);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw invalid(name, `is not as expected (${issues.join('; ')})`, parsed.error);
+  }
+  return parsed.data;
+}
+
+function invalid(name: string, fault: string, cause?: unknown): TransportSecurityError {
+  return new TransportSecurityError(
+    'settings-invalid',
+    `${name} ${fault}. The stack writes it from the config file: correct that and deploy again.`,
+    { cause },
+  );
+}
+
+function isDomainName(text: string): boolean {
+  return holds(() => parseDomainName(text) === text);
+}
+
+function isPublishable(policy: PublishedPolicy): boolean {
+  return holds(() => {
+    const { mx } = parsePolicy(formatPolicy(policy));
+    return mx.length === policy.mx.length && mx.every((name, index) => name === policy.mx[index]);
+  });
+}
+
+/** False for what a parser refuses. */
+function holds(question: () => boolean): boolean {
+  try {
+    return question();
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return false;
+    }
+    throw error;
+  }
+}
