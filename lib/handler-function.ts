@@ -85,8 +85,6 @@ function bundling(handler: HandlerFunctionProps['handler']): BundlingOptions {
     format: OutputFormat.ESM,
     target: 'node24',
     minify: true,
-    // Class and function names are in logs and error types.
-    keepNames: true,
     // `module` first gives esbuild the ES modules of the SDK, which it can shake.
     mainFields: ['module', 'main'],
     // The SDK as locked and tested, not the one of the runtime's day.
