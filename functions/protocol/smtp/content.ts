@@ -49,6 +49,9 @@ export function canonicalizeContent(content: Uint8Array): CanonicalContent {
 
 /** Doubles each dot that begins a line (RFC 5321 §4.5.2) of canonical content; gives back `octets` if there is none. */
 export function stuffDots(octets: Buffer): Buffer {
+  if (octets[0] !== dot && !octets.includes('\n.')) {
+    return octets;
+  }
   const stuffed = rewrite(octets, isBeforeDot, (text) => text.replaceAll('\n.', '\n..'));
   return octets[0] === dot ? Buffer.concat([Buffer.from('.'), stuffed]) : stuffed;
 }

@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  encodeUtf8AddressXtext,
+  encodeXtext,
+  formatOrcpt,
+} from '../../../functions/protocol/smtp/xtext.ts';
+
+describe('xtext (RFC 3461 §4)', () => {
+  test.each([
+    ['QQ314159', 'QQ314159', 'RFC 3461 §10.1'],
+    ['!~*,<>', '!~*,<>', 'printable ASCII as it is'],
+    ['a+b=c', 'a+2Bb+3Dc', 'plus and equals sign'],
+    ['a b', 'a+20b', 'a space'],
+    ['a\r\nRSET\r\n', 'a+0D+0ARSET+0D+0A', 'line ends cannot end a line'],
+    ['\0\x7f', '+00+7F', 'NUL and DEL'],
+    ['é', '+C3+A9', 'octets of UTF-8'],
+    ['😀', '+F0+9F+98+80', 'beyond the first plane'],
+  ])('%j', (text, encoded, _why) => {
+    expect(encodeXtext(text)).toBe(encoded);
+  });
+
+  test('property: decoding by octets gives the text back, and no octet is special', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', '+', '=', ' ', '\r', '\n', '\0', 'é', '例', '😀') }),
+        (text) => {
+          const encoded = encodeXtext(text);
+          expect(encoded).toMatch(/^[!-~]*$/);
+          expect(encoded).not.toContain('=');
+          const decoded = encoded.replace(/\+([0-9A-F]{2})/g, (_, octet: string) =>
+            String.fromCharCode(Number.parseInt(octet, 16)),
+          );
+          expect(Buffer.from(decoded, 'latin1').toString()).toBe(text);
+        },
+      ),
+    );
+  });
+});
+
+describe('utf-8-addr-xtext (RFC 6533 §3)', () => {
+  test.each([
+    ['user@example.com', 'user@example.com', 'ASCII'],
+    ['é@例.test', '\\x{E9}@\\x{4F8B}.test', 'code points'],
+    ['a+b\\=c d', 'a\\x{2B}b\\x{5C}\\x{3D}c\\x{20}d', 'what is special in one of the two'],
+    ['\n', '\\x{0A}', 'two digits at least'],
+    ['😀', '\\x{1F600}', 'five digits'],
+  ])('%j', (text, encoded, _why) => {
+    expect(encodeUtf8AddressXtext(text)).toBe(encoded);
+  });
+});
+
+describe('ORCPT (RFC 3461 §4.2)', () => {
+  test.each([
+    ['rfc822;Bob@Example.COM', 'rfc822;Bob@Example.COM', 'RFC 3461 §10.2'],
+    ['rfc822;a+tag@x.test', 'rfc822;a+2Btag@x.test', 'encoded'],
+    ['x400;/C=US/;v', 'x400;/C+3DUS/;v', 'the first semicolon counts'],
+    ['utf-8;é@x.test', 'utf-8;\\x{E9}@x.test', 'RFC 6533 §3'],
+    ['UTF-8;é@x.test', 'utf-8;\\x{E9}@x.test', 'case of the type'],
+    ['rfc822;é@x.test', 'utf-8;\\x{E9}@x.test', 'what rfc822 cannot carry'],
+    ['rfc822;a\r\nRSET', 'rfc822;a+0D+0ARSET', 'no second line'],
+    ['user@example.com', undefined, 'no type'],
+    ['rfc822;', undefined, 'no address'],
+    [';a@b', undefined, 'an empty type'],
+    ['rf c;a@b', undefined, 'a type that is none'],
+    ['rfc822\r\n;a@b', undefined, 'a line end in the type'],
+    [`rfc822;${'+'.repeat(200)}`, undefined, 'beyond 500 characters when encoded (§5.4)'],
+  ])('%j', (orcpt, value, _why) => {
+    expect(formatOrcpt(orcpt)).toBe(value);
+  });
+});
