@@ -43,10 +43,16 @@ export interface SmtpConnection {
   readonly outOfStep: boolean;
   /** Puts a reply at the end of those that are due. */
   expect(awaited: AwaitedReply): void;
-  /** Hands octets to the socket in one piece. Without effect on a connection that is not usable. */
+  /**
+   * Puts octets behind those that wait to leave. All of one turn of the event loop leave as one piece: so the reply to
+   * one message, the answer to it and what that leads to cost one write. Without effect on a connection that is not
+   * usable.
+   */
   write(octets: string | Uint8Array): void;
-  /** As `write`, for a block of content with no reply due: `flushed` is called once it has left, within the limit. */
-  writeBlock(octets: Uint8Array, limit: TimeLimit, flushed: () => void): void;
+  /** Calls back when the socket has all that was written so far; not if the connection ends before that. */
+  whenHandedOver(call: () => void): void;
+  /** With no reply due: `left` is called once all that was written has left, which the peer has to allow in time. */
+  flush(limit: TimeLimit, left: () => void): void;
   /** Writes a line, or nothing for the greeting, and gives the reply. Rejects with what ended the connection. */
   request(line: string, limit: TimeLimit): Promise<RawReply>;
   listen(listener: ConnectionListener): void;
@@ -75,12 +81,11 @@ export function createSmtpConnection(
       return state.outOfStep;
     },
     expect: (awaited) => expectReply(state, awaited),
-    write: (octets) => {
-      if (octets.length > 0 && isUsable(state)) {
-        socket.write(octets);
-      }
+    write: (octets) => write(state, octets),
+    whenHandedOver: (call) => {
+      state.whenHandedOver.push(call);
     },
-    writeBlock: (octets, limit, flushed) => writeBlock(state, { octets, limit, flushed }),
+    flush: (limit, left) => flush(state, limit, left),
     request: (line, limit) => request(state, line, limit),
     listen: (listener) => {
       state.listener = listener;
@@ -91,6 +96,7 @@ export function createSmtpConnection(
       return socket;
     },
     end: () => {
+      handOver(state);
       if (retire(state)) {
         socket.destroySoon();
       }
@@ -110,10 +116,13 @@ interface State {
   readonly now: () => number;
   readonly reader: ReplyReader;
   readonly due: AwaitedReply[];
+  /** Written and not yet handed to the socket. */
+  readonly outgoing: (string | Uint8Array)[];
+  readonly whenHandedOver: (() => void)[];
   readonly timer: MovingTimer;
   readonly events: SocketEvents;
   listener: ConnectionListener | undefined;
-  isSendingBlock: boolean;
+  isFlushing: boolean;
   isCutByDeadline: boolean;
   hasHeardPeer: boolean;
   outOfStep: boolean;
@@ -129,6 +138,8 @@ function createState(
     socket,
     reader: createReplyReader(),
     due: [],
+    outgoing: [],
+    whenHandedOver: [],
     timer: createMovingTimer(() => {
       const within = state.isCutByDeadline ? 'in the time that was left' : 'in time';
       lose(state, failure(state, 'smtp-timeout', `no answer ${within}`));
@@ -139,7 +150,7 @@ function createState(
       error: (error) => loseByError(state, error),
     },
     listener: undefined,
-    isSendingBlock: false,
+    isFlushing: false,
     isCutByDeadline: false,
     hasHeardPeer: false,
     outOfStep: false,
@@ -191,23 +202,39 @@ function expectReply(state: State, awaited: AwaitedReply): void {
 function request(state: State, line: string, limit: TimeLimit): Promise<RawReply> {
   return new Promise((resolve, reject) => {
     expectReply(state, { ...limit, settle: resolve, lose: reject });
-    if (line !== '' && isUsable(state)) {
-      state.socket.write(line);
-    }
+    write(state, line);
   });
 }
 
-function writeBlock(
-  state: State,
-  block: { readonly octets: Uint8Array; readonly limit: TimeLimit; readonly flushed: () => void },
-): void {
-  state.isSendingBlock = true;
-  arm(state, block.limit);
-  state.socket.write(block.octets, () => {
-    state.isSendingBlock = false;
+function write(state: State, octets: string | Uint8Array): void {
+  if (octets.length === 0 || !isUsable(state)) {
+    return;
+  }
+  state.outgoing.push(octets);
+  if (state.outgoing.length === 1) {
+    setImmediate(handOver, state);
+  }
+}
+
+/** Gives what waits to the socket, in one piece: one write, one TLS record or a few, no delay by Nagle's algorithm. */
+function handOver(state: State, left?: () => void): void {
+  const { outgoing, whenHandedOver, socket } = state;
+  if (outgoing.length > 0 && isUsable(state)) {
+    socket.write(join(outgoing.splice(0)), left);
+    for (const call of whenHandedOver.splice(0)) {
+      call();
+    }
+  }
+}
+
+function flush(state: State, limit: TimeLimit, left: () => void): void {
+  state.isFlushing = true;
+  arm(state, limit);
+  handOver(state, () => {
+    state.isFlushing = false;
     if (state.lost === undefined) {
       state.timer.disarm();
-      block.flushed();
+      left();
     }
   });
 }
@@ -259,7 +286,7 @@ function takeReply(state: State, reply: RawReply): void {
 }
 
 function takeUnaskedReply(state: State, reply: RawReply): void {
-  if (state.isSendingBlock) {
+  if (state.isFlushing) {
     state.listener?.early(reply);
   }
   const text = describeReply(interpretReply(reply));
@@ -313,4 +340,26 @@ function failure(
     `${state.peer}: ${what}`,
     cause === undefined ? {} : { cause },
   );
+}
+
+function join(pieces: readonly (string | Uint8Array)[]): string | Uint8Array {
+  const [first = ''] = pieces;
+  if (pieces.length === 1) {
+    return first;
+  }
+  let octets = 0;
+  for (const piece of pieces) {
+    octets += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  }
+  const whole = Buffer.allocUnsafe(octets);
+  let at = 0;
+  for (const piece of pieces) {
+    if (typeof piece === 'string') {
+      at += whole.write(piece, at);
+    } else {
+      whole.set(piece, at);
+      at += piece.length;
+    }
+  }
+  return whole;
 }

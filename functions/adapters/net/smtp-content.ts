@@ -44,23 +44,28 @@ function sendBlock(
   const end = from.start + blockOctets;
   if (end < octets.length) {
     entry.contentSent = 'partial';
-    line.connection.writeBlock(
-      join(from.head, octets.subarray(from.start, end), ''),
-      { timeoutMs: line.timeouts.blockMs, deadlineMs: entry.deadlineMs },
-      () => sendBlock(line, entry, { head: '', start: end }),
+    line.connection.write(from.head);
+    line.connection.write(octets.subarray(from.start, end));
+    line.connection.flush({ timeoutMs: line.timeouts.blockMs, deadlineMs: entry.deadlineMs }, () =>
+      sendBlock(line, entry, { head: '', start: end }),
     );
     return;
   }
-  entry.contentSent = 'complete';
+  entry.isEndWritten = true;
   expectFinalReply(line, entry);
-  const tail = (transfer === 'data' ? '.\r\n' : '') + line.openNext();
-  line.connection.write(join(from.head, octets.subarray(from.start), tail));
+  line.connection.write(from.head);
+  line.connection.write(octets.subarray(from.start));
+  line.connection.write(`${transfer === 'data' ? '.\r\n' : ''}${line.openNext()}`);
+  line.connection.whenHandedOver(() => {
+    entry.contentSent = 'complete';
+  });
 }
 
 /** RFC 2920 §3.1: a 354 is answered by a lone dot if no recipient was accepted. */
 export function sendNothing(line: Line, entry: Entry): void {
   line.opening = undefined;
   line.closing = entry;
+  entry.isEndWritten = true;
   expectFinalReply(line, entry);
   line.connection.write(`.\r\n${line.openNext()}`);
 }
@@ -68,11 +73,12 @@ export function sendNothing(line: Line, entry: Entry): void {
 function expectFinalReply(line: Line, entry: Entry): void {
   expectReply(line, entry, {
     timeoutMs: line.finalReplyTimeoutMs,
-    take: (reply) => {
-      if (isIntermediate(reply)) {
-        endOutOfOrder(line, 'the content', reply);
+    take: (raw) => {
+      if (isIntermediate(raw)) {
+        endOutOfOrder(line, 'the content', raw);
         return;
       }
+      const reply = interpretReply(raw);
       if (isPositive(reply)) {
         settleOpen(entry, { outcome: 'delivered', reply });
       } else {
@@ -92,13 +98,4 @@ export function takeEarlyReply(line: Line, raw: RawReply): void {
   if (line.closing !== undefined && reply.code >= 400) {
     settleOpen(line.closing, refusedBy(reply, 'the content'));
   }
-}
-
-function join(head: string, octets: Uint8Array, tail: string): Buffer {
-  const headOctets = Buffer.byteLength(head);
-  const whole = Buffer.allocUnsafe(headOctets + octets.length + Buffer.byteLength(tail));
-  whole.write(head, 0);
-  whole.set(octets, headOctets);
-  whole.write(tail, headOctets + octets.length);
-  return whole;
 }

@@ -10,7 +10,7 @@ import {
   recipientRefusedBy,
   refusedBy,
 } from '../../protocol/smtp/recipient-result.ts';
-import { describeReply } from '../../protocol/smtp/reply.ts';
+import { describeReply, interpretReply } from '../../protocol/smtp/reply.ts';
 import { sendContent, sendNothing } from './smtp-content.ts';
 import {
   type Entry,
@@ -45,9 +45,10 @@ export function open(line: Line, entry: Entry): string {
 function sayReset(line: Line, entry: Entry): string {
   expectReply(line, entry, {
     timeoutMs: line.timeouts.commandMs,
-    take: (reply) => {
-      if (!isPositive(reply)) {
-        endSession(line, 'deferred-by-peer', `RSET answered by ${describeReply(reply)}`);
+    take: (raw) => {
+      if (!isPositive(raw)) {
+        const text = describeReply(interpretReply(raw));
+        endSession(line, 'deferred-by-peer', `RSET answered by ${text}`);
       } else if (!line.isPipelining) {
         line.connection.write(sayMail(line, entry));
       }
@@ -59,13 +60,13 @@ function sayReset(line: Line, entry: Entry): string {
 function sayMail(line: Line, entry: Entry): string {
   expectReply(line, entry, {
     timeoutMs: line.timeouts.mailMs,
-    take: (reply) => {
-      if (isPositive(reply)) {
+    take: (raw) => {
+      if (isPositive(raw)) {
         entry.isMailAccepted = true;
-      } else if (isIntermediate(reply)) {
-        endOutOfOrder(line, 'MAIL', reply);
+      } else if (isIntermediate(raw)) {
+        endOutOfOrder(line, 'MAIL', raw);
       } else {
-        settleOpen(entry, refusedBy(reply, 'MAIL'));
+        settleOpen(entry, refusedBy(interpretReply(raw), 'MAIL'));
       }
       if (!line.isPipelining) {
         followMail(line, entry);
@@ -91,14 +92,14 @@ function sayRcpt(line: Line, entry: Entry, at: number): string {
   }
   expectReply(line, entry, {
     timeoutMs: line.timeouts.rcptMs,
-    take: (reply) => {
-      if (isIntermediate(reply)) {
-        endOutOfOrder(line, 'RCPT', reply);
-      } else if (isPositive(reply)) {
+    take: (raw) => {
+      if (isIntermediate(raw)) {
+        endOutOfOrder(line, 'RCPT', raw);
+      } else if (isPositive(raw)) {
         entry.acceptedCount += 1;
       } else {
         // Behind a refused MAIL this is its echo, and the recipient has the refusal of MAIL already.
-        entry.results[rcpt.recipient] ??= recipientRefusedBy(reply);
+        entry.results[rcpt.recipient] ??= recipientRefusedBy(interpretReply(raw));
       }
       followRcpt(line, entry, at + 1);
     },
@@ -132,13 +133,13 @@ function followRcpt(line: Line, entry: Entry, next: number): void {
 function sayData(line: Line, entry: Entry): string {
   expectReply(line, entry, {
     timeoutMs: line.timeouts.dataMs,
-    take: (reply) => {
-      if (isPositive(reply)) {
-        endOutOfOrder(line, 'DATA', reply);
-      } else if (isIntermediate(reply)) {
+    take: (raw) => {
+      if (isPositive(raw)) {
+        endOutOfOrder(line, 'DATA', raw);
+      } else if (isIntermediate(raw)) {
         followData(line, entry);
       } else {
-        settleOpen(entry, refusedBy(reply, 'DATA'));
+        settleOpen(entry, refusedBy(interpretReply(raw), 'DATA'));
         conclude(line, entry);
       }
     },

@@ -1,11 +1,10 @@
 /** What the transactions of one session have in common: their order, their state and their results. */
 import { type FailureCode, TransportSecurityError } from '../../protocol/errors.ts';
 import { deferredFor, refusedBy } from '../../protocol/smtp/recipient-result.ts';
-import { describeReply, interpretReply } from '../../protocol/smtp/reply.ts';
+import { describeReply, interpretReply, type RawReply } from '../../protocol/smtp/reply.ts';
 import type {
   ContentSent,
   RecipientResult,
-  Reply,
   TransactionResult,
 } from '../../protocol/smtp/transaction.ts';
 import type { SessionOffer, TransactionPlan } from '../../protocol/smtp/transaction-plan.ts';
@@ -51,6 +50,8 @@ export interface Entry {
   isMailAccepted: boolean;
   acceptedCount: number;
   contentSent: ContentSent;
+  /** Whether the end of the content, or the lone dot, is on its way: the next envelope may follow. */
+  isEndWritten: boolean;
   isSettled: boolean;
 }
 
@@ -74,27 +75,28 @@ export function isTooLate(line: Line, entry: Entry): boolean {
 export function expectReply(
   line: Line,
   entry: Entry,
-  awaited: { readonly timeoutMs: number; readonly take: (reply: Reply) => void },
+  awaited: { readonly timeoutMs: number; readonly take: (raw: RawReply) => void },
 ): void {
   line.connection.expect({
     timeoutMs: awaited.timeoutMs,
     deadlineMs: entry.deadlineMs,
     settle: (raw) => {
-      const reply = interpretReply(raw);
-      if (reply.code === 421) {
+      if (raw.code === 421) {
         // RFC 5321 §3.8: the service closes, whatever was asked.
+        const reply = interpretReply(raw);
         settleOpen(entry, refusedBy(reply, 'the session'));
         endSession(line, 'connection-lost', `the peer ended the session: ${describeReply(reply)}`);
       } else {
-        awaited.take(reply);
+        awaited.take(raw);
       }
     },
   });
 }
 
 /** Ends a session whose peer has lost its place: what it said does not answer the command. */
-export function endOutOfOrder(line: Line, command: string, reply: Reply): void {
-  endSession(line, 'reply-malformed', `${command} answered by ${describeReply(reply)}`);
+export function endOutOfOrder(line: Line, command: string, raw: RawReply): void {
+  const text = describeReply(interpretReply(raw));
+  endSession(line, 'reply-malformed', `${command} answered by ${text}`);
 }
 
 /** Ends the session at once; every transaction is settled by that. */

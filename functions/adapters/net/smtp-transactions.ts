@@ -82,6 +82,7 @@ function enqueue(
     isMailAccepted: false,
     acceptedCount: 0,
     contentSent: 'none',
+    isEndWritten: false,
     isSettled: false,
   };
   line.untold.push(entry);
@@ -115,7 +116,7 @@ function mayOpen({ connection, opening, closing, isPipelining }: Line): boolean 
     return false;
   }
   // Behind the end of content, never within it.
-  return closing === undefined || (isPipelining && closing.contentSent !== 'partial');
+  return closing === undefined || (isPipelining && closing.isEndWritten);
 }
 
 /** The session is lost: all that is open is settled by how far it got. */
