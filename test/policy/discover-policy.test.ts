@@ -193,7 +193,11 @@ describe('with an unexpired policy cached', () => {
     const testing = { ...enforce, mode: 'testing' } as const;
     world.host = serves(testing);
     const state = await ask(start(world), world);
-    expect(state).toMatchObject({ source: 'wire', cached: { id: 'new', policy: testing } });
+    expect(state).toMatchObject({
+      kind: 'policy',
+      source: 'wire',
+      cached: { id: 'new', policy: testing },
+    });
     expect(await world.store.read(domain)).toMatchObject({
       cached: { id: 'new', policy: testing },
     });
