@@ -3,7 +3,7 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-5.1 RFC 5321 §5.1}
  */
-import type { Answer, MxData, RecordType, Resolver } from '../protocol/dns/answer.ts';
+import type { Answer, MxData, RecordData, RecordType, Resolver } from '../protocol/dns/answer.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { LookupNote } from './why.ts';
 
@@ -89,6 +89,11 @@ export function noteLookup<T extends RecordType>(
   return { name, type, outcome: answer.kind, status: answer.status, detail };
 }
 
-function describeRecord(record: string | MxData): string {
-  return typeof record === 'string' ? record : `${record.preference} ${record.exchange || '.'}`;
+function describeRecord(record: RecordData[RecordType]): string {
+  if (typeof record === 'string') {
+    return record;
+  }
+  return 'exchange' in record
+    ? `${record.preference} ${record.exchange || '.'}`
+    : `${record.usage} ${record.selector} ${record.matchingType} ${Buffer.from(record.data).toString('hex')}`;
 }

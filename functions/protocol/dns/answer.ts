@@ -10,6 +10,15 @@ export interface MxData {
   readonly exchange: string;
 }
 
+/** A TLSA record's data (RFC 6698 §2.1); what of it can be used is for `protocol/dane` to say. */
+export interface TlsaData {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matchingType: number;
+  /** Certificate association data. */
+  readonly data: Uint8Array;
+}
+
 /** The types that Sealpost asks for, each with the form of one record's data. */
 export interface RecordData {
   /** Dotted quad. */
@@ -21,6 +30,7 @@ export interface RecordData {
   readonly TXT: string;
   /** Lower-case name without trailing dot. */
   readonly CNAME: string;
+  readonly TLSA: TlsaData;
 }
 
 export type RecordType = keyof RecordData;

@@ -23,23 +23,29 @@ export interface QueryFields {
   readonly id: number;
   readonly name: DnsName;
   readonly type: number;
+  /**
+   * Whether signatures are wanted (DO, RFC 3225), and data that the server itself could not validate too (CD, RFC 6840
+   * §5.9). Default: false.
+   */
+  readonly dnssec?: boolean;
 }
 
 /** Encodes a query with one question of class IN, RD set, and an OPT record. */
-export function encodeQuery({ id, name, type }: QueryFields): Uint8Array {
+export function encodeQuery({ id, name, type, dnssec = false }: QueryFields): Uint8Array {
   const octets = new Uint8Array(headerOctets + name.length + 4 + optOctets);
   const view = new DataView(octets.buffer);
   view.setUint16(0, id);
-  view.setUint16(2, 0x0100); // RD
+  view.setUint16(2, dnssec ? 0x0110 : 0x0100); // RD, CD
   view.setUint16(4, 1); // one question
   view.setUint16(10, 1); // one additional record
   octets.set(name, headerOctets);
   const behindName = headerOctets + name.length;
   view.setUint16(behindName, type);
   view.setUint16(behindName + 2, internetClass);
-  // OPT: the root as owner, then type and payload size; extended RCODE, version, flags and RDLENGTH stay zero.
+  // OPT: the root as owner, type, payload size, then extended RCODE and version, which stay zero, flags, and RDLENGTH 0.
   view.setUint16(behindName + 5, optType);
   view.setUint16(behindName + 7, udpPayloadBytes);
+  view.setUint16(behindName + 11, dnssec ? 0x8000 : 0); // DO
   return octets;
 }
 

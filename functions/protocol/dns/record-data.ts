@@ -1,16 +1,19 @@
 /**
- * RDATA of the types that Sealpost asks for, each decoded from exactly its octets.
+ * RDATA of the types that Sealpost understands, each decoded from exactly its octets.
  *
  * Own code instead of dns-packet's record codecs: those read past RDLENGTH, take a name's dots for label boundaries and
  * cannot follow a compressed name from a slice.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc1035.html#section-3.3 RFC 1035 §3.3, §3.4}
  * @see {@link https://www.rfc-editor.org/rfc/rfc3596.html#section-2.2 RFC 3596 §2.2} (AAAA)
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6698.html#section-2.1 RFC 6698 §2.1} (TLSA)
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6672.html#section-2.1 RFC 6672 §2.1} (DNAME)
  */
 import { formatIpAddress } from '../ip-address.ts';
 import type { RecordData } from './answer.ts';
+import { type DnssecData, dnssecDecoders } from './dnssec-data.ts';
 import { type DnsMessage, type ResourceRecord, rdataReader } from './message.ts';
-import { foldName, formatName, readName } from './name.ts';
+import { type DnsName, foldName, formatName, readName } from './name.ts';
 import {
   expectEnd,
   malformed,
@@ -29,8 +32,11 @@ export interface SoaData {
 }
 
 /** Record type -> form of its data. */
-export interface DecodedData extends RecordData {
+export interface DecodedData extends RecordData, DnssecData {
   readonly SOA: SoaData;
+  /** Lower-case name without trailing dot. */
+  readonly NS: string;
+  readonly DNAME: DnsName;
 }
 
 const decoders: { readonly [T in keyof DecodedData]: (rdata: Reader) => DecodedData[T] } = {
@@ -40,6 +46,15 @@ const decoders: { readonly [T in keyof DecodedData]: (rdata: Reader) => DecodedD
   TXT: readText,
   CNAME: readHostText,
   SOA: readSoa,
+  NS: readHostText,
+  DNAME: readName,
+  TLSA: (rdata) => ({
+    usage: readUint8(rdata),
+    selector: readUint8(rdata),
+    matchingType: readUint8(rdata),
+    data: readOctets(rdata, rdata.end - rdata.offset),
+  }),
+  ...dnssecDecoders,
 };
 
 /**
@@ -54,7 +69,22 @@ export function decodeData<T extends keyof DecodedData>(
   record: ResourceRecord,
   type: T,
 ): DecodedData[T] {
-  const rdata = rdataReader(message.octets, record);
+  return decodeWith(rdataReader(message.octets, record), type);
+}
+
+/**
+ * Decodes RDATA that stands for itself, in which no name is compressed.
+ *
+ * @throws {TransportSecurityError} `dns-malformed`
+ */
+export function decodeRdata<T extends keyof DecodedData>(
+  rdata: Uint8Array,
+  type: T,
+): DecodedData[T] {
+  return decodeWith({ message: rdata, end: rdata.length, offset: 0 }, type);
+}
+
+function decodeWith<T extends keyof DecodedData>(rdata: Reader, type: T): DecodedData[T] {
   const data = decoders[type](rdata);
   expectEnd(rdata, `${type} data`);
   return data;

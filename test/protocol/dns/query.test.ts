@@ -13,6 +13,24 @@ describe('queries', () => {
     ]);
   });
 
+  test('RFC 6840 §5.9: DO and CD where signatures are wanted, and nothing else differs', () => {
+    const fields = { id: 1, name: parseName('example.com'), type: MX };
+    const [plain, dnssec] = [encodeQuery(fields), encodeQuery({ ...fields, dnssec: true })];
+    const differing = [...dnssec].flatMap((octet, at) =>
+      octet === plain[at] ? [] : [[at, octet]],
+    );
+    expect(differing).toEqual([
+      [3, 0x10],
+      [dnssec.length - 4, 0x80],
+    ]);
+    expect(packet.decode(Buffer.from(dnssec))).toMatchObject({
+      flag_rd: true,
+      flag_cd: true,
+      flag_ad: false,
+      additionals: [{ type: 'OPT', flag_do: true, udpPayloadSize: 1232 }],
+    });
+  });
+
   test.each([
     ['example.com', 'MX', 15],
     ['_mta-sts.example.com', 'TXT', 16],
