@@ -76,7 +76,10 @@ export function createClaimSource(
   };
 }
 
-/** A fault of ours keeps the record in the queue and does not touch the other records of the batch. */
+/**
+ * Claims a record, or decides what else becomes of it. Poison goes to the dead letters; a fault of ours keeps the record
+ * in the queue. Neither touches the other records of the batch.
+ */
 async function claimOrFinish(
   record: PreparedRecord,
   context: DeliveryContext,
@@ -84,8 +87,7 @@ async function claimOrFinish(
   try {
     return await claim(record, context);
   } catch (error) {
-    context.ports.observe({ kind: 'fault', error });
-    record.finish('keep');
+    record.finish(await refuseRecord(record, error, context));
     return undefined;
   }
 }
@@ -124,7 +126,7 @@ async function claim(
   }
 }
 
-/** The content is read under the claim; a record that cannot be read at all frees its claim again. */
+/** The content is read under the claim; a record that cannot be read frees its claim again. */
 async function load(
   record: PreparedRecord,
   delivery: ClaimedDelivery,
@@ -136,12 +138,7 @@ async function load(
     return { record, message: record.message, delivery, startedAtMs, content };
   } catch (error) {
     await context.ports.messages.release(delivery);
-    if (!isPoison(error)) {
-      throw error;
-    }
-    await sendToDeadLetters(record, error.message, context);
-    record.finish('done');
-    return undefined;
+    throw error;
   }
 }
 
@@ -176,11 +173,25 @@ export async function putBackToNow(
   }
 }
 
-/** What no further attempt mends: the record itself is at fault. Faults of our own stores are not. */
-export function isPoison(error: unknown): error is TransportSecurityError {
-  return error instanceof TransportSecurityError && poison.has(error.code);
+/** What becomes of a record that cannot be worked on. Never rejects. */
+export async function refuseRecord(
+  record: Pick<PreparedRecord, 'body'>,
+  error: unknown,
+  context: DeliveryContext,
+): Promise<Disposition> {
+  try {
+    if (error instanceof TransportSecurityError && poison.has(error.code)) {
+      await sendToDeadLetters(record, error.message, context);
+      return 'done';
+    }
+    context.ports.observe({ kind: 'fault', error });
+  } catch (fault) {
+    context.ports.observe({ kind: 'fault', error: fault });
+  }
+  return 'keep';
 }
 
+/** What no further attempt mends: the record itself is at fault. Faults of our own stores are not among them. */
 const poison: ReadonlySet<FailureCode> = new Set([
   'queue-message-invalid',
   'content-missing',
@@ -188,7 +199,7 @@ const poison: ReadonlySet<FailureCode> = new Set([
 ]);
 
 /** Puts a record where operators look and says so. */
-export async function sendToDeadLetters(
+async function sendToDeadLetters(
   { body }: Pick<PreparedRecord, 'body'>,
   reason: string,
   { ports }: DeliveryContext,

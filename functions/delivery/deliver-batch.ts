@@ -12,12 +12,7 @@ import {
   parseQueueMessage,
   type QueueMessage,
 } from '../submission/queue-message.ts';
-import {
-  type Disposition,
-  isPoison,
-  type PreparedRecord,
-  sendToDeadLetters,
-} from './claim-messages.ts';
+import { type Disposition, type PreparedRecord, refuseRecord } from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
 import { deliverGroup } from './deliver-group.ts';
 
@@ -89,7 +84,7 @@ async function prepareRecord(
     await context.ports.queue.enqueue(messages);
     finish('done');
   } catch (error) {
-    await refuseRecord(record, error, finish, context);
+    finish(await refuseRecord(record, error, context));
   }
   return undefined;
 }
@@ -110,23 +105,4 @@ async function readRecord(
 
 function isPrepared(message: QueueMessage): message is PreparedMessage {
   return message.prepared !== undefined;
-}
-
-/** Poison goes to the dead-letter queue at once and with its reason; a fault of ours keeps the record. */
-async function refuseRecord(
-  record: QueueRecord,
-  error: unknown,
-  finish: (disposition: Disposition) => void,
-  context: DeliveryContext,
-): Promise<void> {
-  if (!isPoison(error)) {
-    context.ports.observe({ kind: 'fault', error });
-    return;
-  }
-  try {
-    await sendToDeadLetters(record, error.message, context);
-    finish('done');
-  } catch (fault) {
-    context.ports.observe({ kind: 'fault', error: fault });
-  }
 }

@@ -117,19 +117,32 @@ describe('one message', () => {
 });
 
 describe('what cannot be a delivery', () => {
-  test.each([
+  test.each<[object, RegExp, string]>([
     [{ mailFrom: 'x' }, /mailFrom/, 'a malformed message'],
     [{ content: { bucket: 'sealpost-mail', key: 'gone' } }, /gone/, 'content that is not there'],
     [{ content: { bucket: 'somebody-elses', key: 'x' } }, /somebody-elses/, 'a foreign bucket'],
-  ])('%j goes to the dead letters with its reason, and stops nobody: %s', async (over, reason, _why) => {
-    const harness = createHarness();
-    const good = record();
-    expect(await harness.deliver(record(over), good)).toEqual([]);
-    expect(harness.stores.deadLetters).toEqual([
-      { body: expect.any(String), reason: expect.stringMatching(reason) },
-    ]);
-    expect(harness.sent).toHaveLength(1);
-  });
+    [
+      {
+        rcptTo: Array.from({ length: 2_000 }, (_, i) => ({
+          address: `${i}@rcpt.example`,
+          orcpt: 'x'.repeat(200),
+        })),
+      },
+      /recipients/,
+      'more recipients than a row can hold',
+    ],
+  ])(
+    '%# goes to the dead letters with its reason, and stops nobody: %s (%s)',
+    async (over, reason, _why) => {
+      const harness = createHarness();
+      const good = record();
+      expect(await harness.deliver(record(over), good)).toEqual([]);
+      expect(harness.stores.deadLetters).toEqual([
+        { body: expect.any(String), reason: expect.stringMatching(reason) },
+      ]);
+      expect(harness.sent).toHaveLength(1);
+    },
+  );
 
   test('a used id with another message', async () => {
     const harness = createHarness();

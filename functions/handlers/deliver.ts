@@ -1,0 +1,143 @@
+/**
+ * The delivery function: one SQS record is one message, for one or more next-hop domains.
+ *
+ * What becomes of a record is decided in the delivery room; here are its ports and its time.
+ */
+import { randomUUID } from 'node:crypto';
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import {
+  dynamoDbClient,
+  s3Client,
+  secretsManagerClient,
+  sqsClient,
+} from '../adapters/aws/aws-clients.ts';
+import { createContentBucket } from '../adapters/aws/content-bucket.ts';
+import { createMailQueue } from '../adapters/aws/mail-queue.ts';
+import { createMessageTable } from '../adapters/aws/message-table.ts';
+import { createPolicyTable } from '../adapters/aws/policy-table.ts';
+import { createRetryTable } from '../adapters/aws/retry-table.ts';
+import { createSmartHostSecret } from '../adapters/aws/smart-host-secret.ts';
+import { resolveDeliveryNetwork } from '../adapters/net/delivery-network.ts';
+import { createDnsClient } from '../adapters/net/dns-client.ts';
+import { machineServers } from '../adapters/net/dns-servers.ts';
+import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
+import { createChannelOpener } from '../adapters/net/smtp-channel.ts';
+import { createChannelPool } from '../delivery/channel-pool.ts';
+import type { DeliveryContext } from '../delivery/context.ts';
+import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
+import type { DeliverEnvironment } from '../environment.ts';
+import { createPolicyDiscovery } from '../policy/discover-policy.ts';
+import { TransportSecurityError } from '../protocol/errors.ts';
+import { createDeliveryObserver } from './delivery-events.ts';
+import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
+import { createPolicyObserver } from './policy-events.ts';
+import { readDeliverEnvironment } from './read-environment.ts';
+
+/** RFC 5321 §4.5.3.2.6: how long a client waits for the reply to the final dot. */
+const finalReplyMs = 10 * 60_000;
+
+/** Kept back at the end of an invocation, for settling and for metrics. */
+const marginMs = 15_000;
+
+/** What stays the same from invocation to invocation. */
+export type DeliveryParts = Omit<DeliveryContext, 'pool' | 'deadlineMs' | 'contentDeadlineMs'>;
+
+/** Binds the handler to its parts; each invocation has its own pool and deadlines. */
+export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, SQSBatchResponse> {
+  const { now, openChannel } = parts.ports;
+  return async (event, context) => {
+    const remainingMs = context.getRemainingTimeInMillis();
+    if (remainingMs <= finalReplyMs + marginMs) {
+      // Content would never begin, and every message go round in circles.
+      throw new TransportSecurityError(
+        'settings-invalid',
+        `${remainingMs} ms are too few to deliver in: give the function a time-out of 15 minutes`,
+      );
+    }
+    const deadlineMs = now() + remainingMs - marginMs;
+    const perHostMax = parts.settings.connectionsPerMxMax;
+    const pool = createChannelPool({ openChannel, perHostMax, now });
+    try {
+      const kept = await deliverBatch(event.Records.map(readRecord), {
+        ...parts,
+        pool,
+        deadlineMs,
+        contentDeadlineMs: deadlineMs - finalReplyMs,
+      });
+      return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
+    } finally {
+      await pool.close();
+    }
+  };
+}
+
+function readRecord({ messageId, body, receiptHandle, attributes }: SQSRecord): QueueRecord {
+  return { messageId, body, receiptHandle, sentAtMs: Number(attributes.SentTimestamp) };
+}
+
+export const handler: LambdaHandler<SQSEvent, SQSBatchResponse> = instrumentHandler(
+  'deliver',
+  (instruments) => deliveryHandler(createParts(readDeliverEnvironment(process.env), instruments)),
+);
+
+function createParts(environment: DeliverEnvironment, instruments: Instruments): DeliveryParts {
+  const { SEALPOST_NETWORK: network, SEALPOST_DELIVERY: settings } = environment;
+  const now = Date.now;
+  const resolver = createDnsClient({ servers: network.resolvers ?? machineServers() });
+  const secretArn = settings.smartHost?.credentialsSecretArn;
+  return {
+    settings,
+    network: resolveDeliveryNetwork(network),
+    ports: {
+      now,
+      random: Math.random,
+      newToken: randomUUID,
+      resolver,
+      discoverPolicy: createPolicyDiscovery({
+        resolver,
+        fetchPolicy: createPolicyFetcher({ resolver, network }),
+        store: createPolicyTable({
+          client: dynamoDbClient(),
+          tableName: environment.SEALPOST_POLICY_TABLE,
+        }),
+        now,
+        cache: settings.mtaStsCache,
+        observe: createPolicyObserver(instruments),
+      }),
+      openChannel: createChannelOpener({ network, ehloName: settings.ehloName, now }),
+      ...createStores(environment, now),
+      observe: createDeliveryObserver(instruments),
+    },
+    ...(secretArn === undefined
+      ? {}
+      : {
+          smartHostCredentials: createSmartHostSecret({
+            client: secretsManagerClient(),
+            secretArn,
+            now,
+          }),
+        }),
+  };
+}
+
+function createStores(
+  environment: DeliverEnvironment,
+  now: () => number,
+): Pick<DeliveryContext['ports'], 'messages' | 'retries' | 'queue' | 'contents'> {
+  const client = dynamoDbClient();
+  const contents = createContentBucket({
+    client: s3Client(),
+    bucket: environment.SEALPOST_MESSAGE_BUCKET,
+  });
+  return {
+    messages: createMessageTable({ client, tableName: environment.SEALPOST_MESSAGE_TABLE }),
+    retries: createRetryTable({ client, tableName: environment.SEALPOST_RETRY_TABLE, now }),
+    contents,
+    queue: createMailQueue({
+      client: sqsClient(),
+      queueUrl: environment.SEALPOST_DELIVERY_QUEUE_URL,
+      deadLetterQueueUrl: environment.SEALPOST_DEAD_LETTER_QUEUE_URL,
+      contents,
+    }),
+  };
+}
