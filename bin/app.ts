@@ -2,7 +2,8 @@
  * The CDK app: reads the config and adds the stacks. `npx cdk synth` runs it, `-c config=PATH` names another config.
  *
  * Synthesis fails on any finding of CloudFormation's validator (cdk.json) or of cdk-nag; what is acknowledged carries
- * its reason where the resource is made.
+ * its reason where the resource is made. Of the flags that CDK recommends cdk.json changes one: references between
+ * stacks are exports, so that CloudFormation keeps the state stack from losing a table that is in use.
  */
 import { App, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';

@@ -38,6 +38,7 @@ export interface NatEgressChoice {
   readonly availabilityZones?: readonly string[] | undefined;
 }
 
+/** What is delivered from, how, and over which network. */
 export interface DeliveryStackProps extends StackProps {
   readonly state: StateStack;
   /** With `smartHost` set where `egress` is one. */
@@ -54,6 +55,7 @@ const deliverTimeout = Duration.minutes(15);
 /** Long enough to find several messages for one domain together, which then share a connection. */
 const batchingWindow = Duration.seconds(1);
 
+/** Whatever holds mail in it stays when the stack goes; the rest can be made anew. */
 export class DeliveryStack extends Stack {
   readonly #zones: readonly string[];
 

@@ -16,6 +16,7 @@ import { encodeEnvironment, explainOversize } from './environment-variables.ts';
 
 const projectRoot = join(import.meta.dirname, '..');
 
+/** What differs from handler to handler. */
 export interface HandlerFunctionProps {
   /** The file in functions/handlers, without `.ts`; it exports `handler`. */
   readonly handler: 'deliver' | 'policy-host' | 'refresh-policies';

@@ -25,6 +25,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import type { NetworkSetting } from '../functions/environment.ts';
 
+/** What the way out is made of. */
 export interface NatEgressProps {
   /** Allocation ids of two Elastic IPs, one a zone. */
   readonly elasticIpAllocationIds: readonly string[];
@@ -85,9 +86,10 @@ export class NatEgress extends Construct {
       group.addEgressRule(Peer.anyIpv4(), Port.tcp(port), `TCP ${port}`);
     }
     for (const resolver of network.resolvers ?? []) {
-      const { peer, port } = parseResolver(resolver);
-      group.addEgressRule(peer, Port.udp(port), `DNS at ${resolver}`);
-      group.addEgressRule(peer, Port.tcp(port), `DNS at ${resolver}`);
+      const [address, port] = resolver.split(':');
+      const peer = Peer.ipv4(`${address}/32`);
+      group.addEgressRule(peer, Port.udp(Number(port)), `DNS at ${resolver}`);
+      group.addEgressRule(peer, Port.tcp(Number(port)), `DNS at ${resolver}`);
     }
     if (network.resolvers === undefined) {
       // Security groups do not govern the resolver of the VPC; the rule says so to whoever reads them.
@@ -97,15 +99,4 @@ export class NatEgress extends Construct {
     }
     return group;
   }
-}
-
-/** `192.0.2.53:53` or `[2001:db8::53]:53`, as the config has checked. */
-function parseResolver(resolver: string): {
-  readonly peer: ReturnType<typeof Peer.ipv4>;
-  readonly port: number;
-} {
-  const colon = resolver.lastIndexOf(':');
-  const address = resolver.slice(0, colon).replace(/^\[|\]$/g, '');
-  const peer = address.includes(':') ? Peer.ipv6(`${address}/128`) : Peer.ipv4(`${address}/32`);
-  return { peer, port: Number(resolver.slice(colon + 1)) };
 }

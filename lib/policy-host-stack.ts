@@ -28,6 +28,7 @@ export interface PublishedDomain {
   readonly hostedZone?: { readonly id: string; readonly name: string };
 }
 
+/** What is published. */
 export interface PolicyHostStackProps extends StackProps {
   /** One at least. */
   readonly domains: readonly PublishedDomain[];

@@ -12,6 +12,7 @@ import { HandlerFunction } from './handler-function.ts';
 /** A policy whose max_age is not much longer than this runs out between two runs; what to refresh the function decides. */
 const refreshInterval = Duration.minutes(15);
 
+/** Which cache, over which network. */
 export interface PolicyRefreshProps {
   readonly policyTable: TableV2;
   readonly network: NetworkSetting;

@@ -5,6 +5,7 @@ import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
 import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
 import { StateStack } from './state-stack.ts';
 
+/** All that an installation is made of. */
 export interface SealpostStacksProps {
   /** The name of whose installation it is; shown in the stacks' descriptions. */
   readonly organization: string;

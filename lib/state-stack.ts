@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
+/** What is kept. */
 export interface StateStackProps extends StackProps {
   /** How many Elastic IPs to create for sending; 0 where the operator brings some, or a smart host sends. */
   readonly sendingAddressCount: number;

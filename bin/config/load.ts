@@ -16,6 +16,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+/** A config that can be used. */
 export interface LoadedConfig {
   readonly config: SealpostConfig;
   /** One sentence each. */

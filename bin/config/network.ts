@@ -3,7 +3,7 @@
  * that a setting made for a test network does not reach production unnoticed.
  */
 import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { z } from 'zod';
 import type { NetworkSetting } from '../../functions/environment.ts';
 
@@ -41,14 +41,14 @@ export const networkSchema: z.ZodType<NetworkConfig> = z
           .string()
           .refine(isAddressAndPort, {
             error:
-              'not an address and a port. Use a form like "192.0.2.53:53" or "[2001:db8::53]:53".',
+              'not an IPv4 address and a port, and the functions have no IPv6. Use a form like "192.0.2.53:53".',
           })
-          .describe('An address and a port, like "192.0.2.53:53".'),
+          .describe('An IPv4 address and a port, like "192.0.2.53:53".'),
       )
       .min(1)
       .max(8)
       .optional()
-      .describe('DNS servers, tried in order. Default: the resolver of the VPC.'),
+      .describe('DNS servers on the internet, tried in order. Default: those of AWS.'),
     smtpPort: port.optional().describe('Where MX hosts listen. Default: 25.'),
     httpsPort: port.optional().describe('Where policy hosts listen. Default: 443.'),
     extraRoots: z
@@ -101,12 +101,14 @@ export function toNetworkSetting(network: NetworkConfig | undefined): NetworkSet
   return Object.fromEntries(given);
 }
 
-/** `address:port`, an IPv6 address in brackets. */
 function isAddressAndPort(text: string): boolean {
-  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[^:]+)):(?<port>\d{1,5})$/.exec(text);
-  const { v4, v6, port: digits } = match?.groups ?? {};
-  const address = v4 === undefined ? isIP(v6 ?? '') === 6 : isIP(v4) === 4;
-  return address && port.safeParse(Number(digits)).success;
+  const [address = '', digits = '', ...rest] = text.split(':');
+  return (
+    rest.length === 0 &&
+    isIPv4(address) &&
+    /^\d{1,5}$/.test(digits) &&
+    port.safeParse(Number(digits)).success
+  );
 }
 
 function isPemBundle(text: string): boolean {

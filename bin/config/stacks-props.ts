@@ -9,6 +9,7 @@ import type { DomainConfig } from './domains.ts';
 import { toNetworkSetting } from './network.ts';
 import type { SealpostConfig } from './schema.ts';
 
+/** Translates a checked config: names and ids of records are derived here, since `lib` takes no code from `functions`. */
 export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
   const { account, region, delivery, egress } = config;
   return {

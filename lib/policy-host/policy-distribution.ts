@@ -26,6 +26,7 @@ import { Construct } from 'constructs';
 import type { PolicyHostEnvironment, PublishedPolicy } from '../../functions/environment.ts';
 import { HandlerFunction } from '../handler-function.ts';
 
+/** What is served, and by which names. */
 export interface PolicyDistributionProps {
   /** Policy domain -> policy. */
   readonly policies: Readonly<Record<string, PublishedPolicy>>;

@@ -158,7 +158,7 @@ describe('what is written is what the functions get', () => {
         },
       },
     ],
-    ['resolvers', { network: { resolvers: ['192.0.2.53:53', '[2001:db8::53]:5353'] } }],
+    ['resolvers', { network: { resolvers: ['192.0.2.53:53', '192.0.2.54:5353'] } }],
     [
       'network settings at their defaults',
       { network: { smtpPort: 25, httpsPort: 443, allowPrivateAddresses: false } },
@@ -514,11 +514,11 @@ describe('what is wrong is said with its remedy', () => {
     [
       'a resolver by name',
       { resolvers: ['dns.example.com:53'] },
-      'network.resolvers[0] = "dns.example.com:53": not an address and a port. Use a form like "192.0.2.53:53" or "[2001:db8::53]:53".',
+      'network.resolvers[0] = "dns.example.com:53": not an IPv4 address and a port, and the functions have no IPv6. Use a form like "192.0.2.53:53".',
     ],
-    ['a resolver without port', { resolvers: ['192.0.2.53'] }, /not an address and a port/],
-    ['a resolver with port 0', { resolvers: ['192.0.2.53:0'] }, /not an address and a port/],
-    ['IPv6 without brackets', { resolvers: ['2001:db8::53:53'] }, /not an address and a port/],
+    ['a resolver without port', { resolvers: ['192.0.2.53'] }, /not an IPv4 address and a port/],
+    ['a resolver with port 0', { resolvers: ['192.0.2.53:0'] }, /not an IPv4 address and a port/],
+    ['a resolver by IPv6', { resolvers: ['[2001:db8::53]:53'] }, /not an IPv4 address and a port/],
   ])('network: %s', (_what, network, line) => {
     expectRefusal({ network }, line);
   });

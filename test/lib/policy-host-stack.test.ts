@@ -245,6 +245,16 @@ describe('DNS records', () => {
     ]);
   });
 
+  test('without any hosted zone no record is made, and the certificate waits for its own', () => {
+    const elsewhere = exampleProps().domains.map(({ hostedZone: _, ...rest }) => rest);
+    const { policyHost } = synthesizeTemplates({ replace: { domains: elsewhere } });
+    policyHost.resourceCountIs('AWS::Route53::RecordSet', 0);
+    policyHost.hasResourceProperties('AWS::CertificateManager::Certificate', {
+      ValidationMethod: 'DNS',
+      DomainValidationOptions: Match.absent(),
+    });
+  });
+
   test('output DistributionDomainName', () => {
     templates.policyHost.hasOutput('DistributionDomainName', {
       Value: { 'Fn::GetAtt': [Match.stringLikeRegexp('Distribution'), 'DomainName'] },
