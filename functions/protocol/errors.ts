@@ -37,10 +37,15 @@ export type FailureCode =
   | 'certificate-expired'
   | 'certificate-not-yet-valid'
   | 'certificate-not-trusted'
+  | 'certificate-malformed'
   | 'mx-not-authenticated'
   | 'requiretls-not-offered'
   | 'requiretls-disabled'
   | 'authentication-failed'
+  // DANE
+  | 'tlsa-invalid'
+  | 'dane-mismatch'
+  | 'dane-required'
   // the transaction
   | 'rejected'
   | 'deferred-by-peer'
@@ -124,10 +129,18 @@ export const failures: Readonly<Record<FailureCode, FailureMeaning>> = {
     status: '4.7.5',
     definite: true,
   },
+  'certificate-malformed': {
+    resultType: 'certificate-not-trusted',
+    status: '4.7.5',
+    definite: true,
+  },
   'mx-not-authenticated': { resultType: null, status: '5.7.10', definite: true },
   'requiretls-not-offered': { resultType: null, status: '5.7.30', definite: true },
   'requiretls-disabled': { resultType: null, status: '5.7.30', definite: true },
   'authentication-failed': { resultType: null, status: '4.7.8', definite: false },
+  'tlsa-invalid': { resultType: 'tlsa-invalid', status: '4.7.5', definite: true },
+  'dane-mismatch': { resultType: 'validation-failure', status: '4.7.5', definite: true },
+  'dane-required': { resultType: 'dane-required', status: '4.7.5', definite: false },
   rejected: { resultType: null, status: '5.0.0', definite: true },
   'deferred-by-peer': { resultType: null, status: '4.0.0', definite: false },
   'size-exceeded': { resultType: null, status: '5.3.4', definite: true },
