@@ -33,7 +33,8 @@ export default {
     },
     {
       name: 'lib-takes-types-only',
-      comment: 'constructs share types with the functions; of code only what is pure and describes what is published',
+      comment:
+        'constructs share types with the functions; of code only what is pure and describes what is published',
       severity: 'error',
       from: { path: '^lib/' },
       to: {
@@ -67,6 +68,9 @@ export default {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -6,7 +6,7 @@
  */
 import type { Resolver } from '../protocol/dns/answer.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
-import { TransportSecurityError } from '../protocol/errors.ts';
+import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import { stsRecordName } from '../protocol/mta-sts/record.ts';
 import type { ObservePolicies } from './events.ts';
 import { expiresAtMs, isBackingOff, isTouchDue, isUnexpired } from './freshness.ts';
@@ -171,9 +171,11 @@ async function settle(
   const nowMs = options.now();
   if (obtained.kind === 'failed') {
     const { code, reason } = obtained;
-    await keep(domain, options, (store) =>
-      store.writeFailure(domain, { id, failedAtMs: nowMs, code, reason }),
-    );
+    if (code !== 'sts-policy-unknown') {
+      await keep(domain, options, (store) =>
+        store.writeFailure(domain, { id, failedAtMs: nowMs, code, reason }),
+      );
+    }
     return withoutFetch(domain, cached, { failure: { code, reason }, nowMs, options });
   }
   const { policy, text } = obtained;
@@ -235,7 +237,8 @@ function recentFailure(
 /**
  * Remembers an outcome for as long as it may be used without another look.
  *
- * A look-up that failed with nothing cached is not remembered at all: the next one may succeed, and a policy be found.
+ * With nothing cached, a look-up that failed or a fetch that had too little time is not remembered at all: the next one
+ * may succeed, and a policy be found.
  */
 function remember(
   recent: RecentStates,
@@ -244,7 +247,7 @@ function remember(
   options: PolicyDiscoveryOptions,
 ): void {
   const nowMs = options.now();
-  if (!options.cache || (state.kind === 'unknown' && state.failure.code.startsWith('dns-'))) {
+  if (!options.cache || (state.kind === 'unknown' && !isOfPolicyHost(state.failure.code))) {
     recent.delete(domain);
     return;
   }
@@ -254,6 +257,11 @@ function remember(
     return;
   }
   recent.set(domain, state, nowMs + (state.kind === 'unknown' ? recentUnknownMs : recentMs));
+}
+
+/** Neither DNS failed nor our own time was short. */
+function isOfPolicyHost(code: FailureCode): boolean {
+  return code.startsWith('sts-') && code !== 'sts-policy-unknown';
 }
 
 function isPolicyDomain(domain: string): boolean {

@@ -4,14 +4,15 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-10.2 RFC 8461 §10.2}
  */
 import type { Resolver } from '../protocol/dns/answer.ts';
+import { policyFetchTimeMs } from '../protocol/mta-sts/policy.ts';
 import type { ObservePolicies } from './events.ts';
 import { expiresAtMs, isRefreshDue, isRetryDue } from './freshness.ts';
 import { lookUpRecord } from './look-up-record.ts';
 import { obtainPolicy } from './obtain-policy.ts';
 import type { CachedPolicy, FetchPolicy, PolicyStore } from './ports.ts';
 
-/** One refresh, look-up and HTTPS exchange together; RFC 8461 §3.3 suggests a minute. */
-const refreshTimeMs = 60_000;
+/** For the TXT record of one policy; the policy host then has its full minute. */
+const lookupTimeMs = 10_000;
 
 /** Policies taken up by one run. The rest are due again at the next. */
 const dueMax = 10_000;
@@ -24,7 +25,7 @@ export interface RefreshOptions {
   readonly now: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Epoch milliseconds; a refresh is only begun while a full minute is left. */
+  /** Epoch milliseconds; a refresh is only begun while its full time is left. */
   readonly deadlineMs: number;
   /**
    * The time between two runs. Policies whose `max_age` is shorter than about this time cannot be kept from running
@@ -93,7 +94,7 @@ async function listDue(
 }
 
 async function refresh(due: DuePolicy, options: RefreshOptions): Promise<Outcome> {
-  if (options.deadlineMs - options.now() < refreshTimeMs) {
+  if (options.deadlineMs - options.now() < lookupTimeMs + policyFetchTimeMs) {
     return 'leftOver';
   }
   try {
@@ -108,7 +109,7 @@ async function refresh(due: DuePolicy, options: RefreshOptions): Promise<Outcome
     }
     return await fetchAgain(cached, options);
   } catch (error) {
-    // One policy whose row cannot be read or written must not end the run for the others.
+    // Whatever is wrong with one policy or its row, it must not end the run for the others.
     options.observe?.({ kind: 'policy-store-failed', domain: due.domain, error });
     return 'failed';
   }
@@ -116,12 +117,11 @@ async function refresh(due: DuePolicy, options: RefreshOptions): Promise<Outcome
 
 async function fetchAgain(cached: CachedPolicy, options: RefreshOptions): Promise<Outcome> {
   const { domain } = cached;
-  const deadlineMs = Math.min(options.deadlineMs, options.now() + refreshTimeMs);
-  const record = await lookUpRecord(options.resolver, domain, deadlineMs);
+  const record = await lookUpRecord(options.resolver, domain, options.now() + lookupTimeMs);
   // Without a record the policy stays under the id it has. Should it be newer than that id, the record that announces
   // it will have another one, and a delivery then fetches it once more.
   const id = record.kind === 'record' ? record.id : cached.id;
-  const obtained = await obtainPolicy(domain, deadlineMs, options);
+  const obtained = await obtainPolicy(domain, options.now() + policyFetchTimeMs, options);
   const nowMs = options.now();
   if (obtained.kind === 'failed') {
     const { code, reason } = obtained;

@@ -462,6 +462,61 @@ describe('with the cache turned off', () => {
   });
 });
 
+describe('a fetch that ran into a deadline', () => {
+  const late: PolicyResponse = {
+    kind: 'failed',
+    code: 'sts-policy-fetch-error',
+    reason: 'the time is over',
+  };
+
+  /** Takes all the time that it is given. */
+  function startLate(world: PolicyWorld): DiscoverPolicy {
+    const fetchPolicy = async (_name: string, deadlineMs: number) => {
+      world.calls.push('https');
+      world.nowMs = deadlineMs;
+      return late;
+    };
+    return start({ ...world, fetchPolicy });
+  }
+
+  test.each([
+    [59_000, 'sts-policy-unknown', 'ours was short: not held against the host'],
+    [60_000, 'sts-policy-fetch-error', 'the host had its minute'],
+    [3_600_000, 'sts-policy-fetch-error', 'more than a minute'],
+  ])('of %i ms is %s: %s', async (timeMs, code) => {
+    const world = createPolicyWorld();
+    const state = await startLate(world)(domain, { deadlineMs: startMs + timeMs });
+    expect(state).toMatchObject({ kind: 'unknown', failure: { code } });
+    const stored = await world.store.read(domain);
+    expect(stored?.failed?.code).toBe(code === 'sts-policy-unknown' ? undefined : code);
+  });
+
+  test('too short is forgotten, so that the next question fetches', async () => {
+    const world = createPolicyWorld();
+    const discover = startLate(world);
+    await discover(domain, { deadlineMs: world.nowMs + 1000 });
+    await discover(domain, { deadlineMs: world.nowMs + 1000 });
+    expect(world.calls.filter((call) => call === 'https')).toHaveLength(2);
+  });
+
+  test('too short leaves a cached policy in force', async () => {
+    const world = createPolicyWorld();
+    await world.store.writePolicy(cachedPolicy());
+    expect(await startLate(world)(domain, { deadlineMs: startMs + 1000 })).toMatchObject({
+      kind: 'policy',
+      source: 'table',
+      failure: { code: 'sts-policy-unknown' },
+    });
+  });
+
+  test('a bad certificate is one however little time there was', async () => {
+    const world = createPolicyWorld();
+    world.host = untrusted;
+    const state = await start(world)(domain, { deadlineMs: startMs });
+    expect(state).toMatchObject({ kind: 'unknown', failure: { code: 'sts-webpki-invalid' } });
+  });
+});
+
 describe('when the table fails', () => {
   test('a read: the question is rejected, for nobody can say that no policy applies', async () => {
     const world = createPolicyWorld();

@@ -9,14 +9,16 @@ import type { FetchPolicy, PolicyResponse } from '../../policy/ports.ts';
 import type { Resolver } from '../../protocol/dns/answer.ts';
 import { parseDomainName } from '../../protocol/domain-name.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import { policyHostName, policyPath, policySizeBytesMax } from '../../protocol/mta-sts/policy.ts';
+import {
+  policyFetchTimeMs,
+  policyHostName,
+  policyPath,
+  policySizeBytesMax,
+} from '../../protocol/mta-sts/policy.ts';
 import { resolveDeliveryNetwork } from './delivery-network.ts';
 import { findHttpsAddresses } from './https-addresses.ts';
 import { getOverHttps, type HttpsAnswer, HttpsFailure } from './https-get.ts';
 import { createSecureContexts } from './tls-contexts.ts';
-
-/** RFC 8461 §3.3 suggests a minute for the whole of it. */
-const exchangeTimeMs = 60_000;
 
 /** So that an address that swallows packets leaves time for the others. */
 const connectTimeMs = 10_000;
@@ -47,8 +49,7 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): FetchPolicy 
 
   return async (domain, deadlineMs) => {
     const host = policyHostName(domain);
-    const startMs = now();
-    const endMs = Math.min(deadlineMs, startMs + exchangeTimeMs);
+    const endMs = Math.min(deadlineMs, now() + policyFetchTimeMs);
     if (!isHostName(host)) {
       return failed(`${JSON.stringify(host.slice(0, 80))} is not a host name`);
     }

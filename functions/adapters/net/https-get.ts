@@ -60,7 +60,7 @@ export async function getOverHttps(request: HttpsGet): Promise<HttpsAnswer> {
       await client.request({
         method: 'GET',
         path: request.path,
-        // A policy of 64 KiB could unfold to gigabytes; RFC 8461 §3.3 asks for no coding.
+        // No coding: 64 KiB could unfold to gigabytes, and nothing here decompresses.
         headers: { accept: 'text/plain', 'accept-encoding': 'identity', 'user-agent': 'Sealpost' },
         signal: request.signal,
         reset: true,

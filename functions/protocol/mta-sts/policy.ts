@@ -21,6 +21,9 @@ export const maxAgeSecondsMax = 31_557_600;
 /** RFC 8461 §3.3 suggests 64 kilobytes as the most that a sender takes. */
 export const policySizeBytesMax = 65_536;
 
+/** RFC 8461 §3.3 suggests a minute as the most that a sender waits for one; less is no fair trial. */
+export const policyFetchTimeMs = 60_000;
+
 /** Where a policy host serves its policy. */
 export const policyPath = '/.well-known/mta-sts.txt';
 
