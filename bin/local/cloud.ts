@@ -127,8 +127,7 @@ async function startParts(
   closers: Closers,
 ): Promise<Parts> {
   const stacks = readAssembly(options.assembly, options.region ?? 'eu-west-1');
-  const services = await startServices(options.secrets ?? {});
-  closers.add(services.close);
+  const services = await startServices(options.secrets ?? {}, closers);
   const doors = await takeDoors(stacks, report);
   closers.add(doors.close);
   const deployment = openDeployment(stacks, {

@@ -117,10 +117,12 @@ function originTtlSeconds(headers: HttpAnswer['headers'], now: number): OriginTt
       return { given: true, seconds };
     }
   }
-  const expires = Date.parse(headers['expires'] ?? '');
-  return Number.isNaN(expires)
-    ? { given: false }
-    : { given: true, seconds: Math.max(0, (expires - now) / 1000) };
+  if (headers['expires'] === undefined) {
+    return { given: false };
+  }
+  // RFC 9111 §5.3: what is not a date, "0" above all, is in the past.
+  const expires = Date.parse(headers['expires']);
+  return { given: true, seconds: Math.max(0, (expires - now) / 1000 || 0) };
 }
 
 interface Selected {

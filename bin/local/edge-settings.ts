@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { DeployedResource, Deployment } from './deployment.ts';
 import { compileEdgeFunction, type EdgeFunction } from './edge-function.ts';
-import { readProperties } from './properties.ts';
+import { notImplemented, readProperties } from './properties.ts';
 import { LocalCloudError } from './template.ts';
 
 /** A distribution. */
@@ -188,7 +188,7 @@ const edgeFunctionSchema = z.looseObject({
   FunctionCode: z.string(),
   FunctionConfig: z.looseObject({
     Runtime: z.literal('cloudfront-js-2.0'),
-    KeyValueStoreAssociations: z.undefined('key-value stores are not implemented here'),
+    KeyValueStoreAssociations: notImplemented('key-value stores'),
   }),
 });
 

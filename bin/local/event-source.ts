@@ -13,10 +13,11 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda';
 import { z } from 'zod';
+import { failedMessageIds } from './batch-response.ts';
 import type { DeployedResource } from './deployment.ts';
 import type { ReportEvent } from './events.ts';
-import type { Invocation, LocalFunction } from './lambda-pool.ts';
-import { readProperties } from './properties.ts';
+import type { LocalFunction } from './lambda-pool.ts';
+import { notImplemented, readProperties } from './properties.ts';
 import { functionName } from './resource-types.ts';
 import { createSlots } from './slots.ts';
 import { LocalCloudError } from './template.ts';
@@ -42,7 +43,7 @@ export interface EventSourceParts {
 
 /** A mapping at work. */
 export interface EventSource {
-  /** Receives nothing more. */
+  /** Receives nothing more; what it was about to receive comes back when its visibility timeout is over. */
   halt(): void;
   /** Resolves when it was halted and all that was under way is finished. */
   readonly ended: Promise<void>;
@@ -54,8 +55,8 @@ const defaultConcurrency = 5;
 /** One ReceiveMessage gives no more. */
 const receiveMax = 10;
 
-/** AWS waits 20 s for messages; a shorter wait costs nothing here and lets `stop` be quick. */
-const waitSecondsMax = 1;
+/** The longest wait that ReceiveMessage allows. */
+const waitSecondsMax = 20;
 
 const mappingSchema = z.looseObject({
   EventSourceArn: z.string(),
@@ -65,7 +66,7 @@ const mappingSchema = z.looseObject({
   MaximumBatchingWindowInSeconds: z.coerce.number().default(0),
   ScalingConfig: z.object({ MaximumConcurrency: z.coerce.number().optional() }).optional(),
   FunctionResponseTypes: z.array(z.literal('ReportBatchItemFailures')).default([]),
-  FilterCriteria: z.undefined('filters are not implemented by the local cloud'),
+  FilterCriteria: notImplemented('filters'),
 });
 
 /**
@@ -98,12 +99,12 @@ export function startEventSource(
 ): EventSource {
   const slots = createSlots(settings.concurrencyMax);
   const underWay = new Set<Promise<void>>();
-  let isStopped = false;
+  const halting = new AbortController();
   const poll = async (): Promise<void> => {
-    while (!isStopped) {
+    while (!halting.signal.aborted) {
       // Nothing is received that could not be handed over at once: the visibility clock runs from here.
       await slots.take();
-      const messages = await receiveBatch(settings, parts, () => isStopped);
+      const messages = await receiveBatch(settings, parts, halting.signal);
       const batch = handOver(messages, settings, parts).finally(() => {
         underWay.delete(batch);
         slots.give();
@@ -112,13 +113,15 @@ export function startEventSource(
     }
   };
   return {
-    halt: () => {
-      isStopped = true;
-    },
-    ended: poll().then(
-      async () => void (await Promise.all(underWay)),
-      (error: unknown) => reportFault(settings, parts, error),
-    ),
+    halt: () => halting.abort(),
+    ended: poll()
+      .catch((error: unknown) => {
+        // An aborted wait for messages is how polling ends.
+        if (!halting.signal.aborted) {
+          reportFault(settings, parts, error);
+        }
+      })
+      .then(async () => void (await Promise.all(underWay))),
   };
 }
 
@@ -126,11 +129,11 @@ export function startEventSource(
 async function receiveBatch(
   { batchSize, windowMs }: EventSourceSettings,
   { client, queueUrl }: EventSourceParts,
-  isStopped: () => boolean,
+  signal: AbortSignal,
 ): Promise<readonly Message[]> {
   const batch: Message[] = [];
   let endsAt: number | undefined;
-  while (batch.length < batchSize && !isStopped()) {
+  while (batch.length < batchSize) {
     const leftMs = endsAt === undefined ? waitSecondsMax * 1000 : endsAt - Date.now();
     const { Messages = [] } = await client.send(
       new ReceiveMessageCommand({
@@ -140,6 +143,7 @@ async function receiveBatch(
         MessageSystemAttributeNames: ['All'],
         MessageAttributeNames: ['All'],
       }),
+      { abortSignal: signal },
     );
     batch.push(...Messages);
     if (batch.length > 0) {
@@ -164,12 +168,12 @@ async function handOver(
   try {
     const records = messages.map((message) => toRecord(message, settings, parts));
     const invocation = await parts.target.invoke({ Records: records });
-    const failed = failedIdentifiers(invocation, settings, records);
+    const ids = records.map(({ messageId }) => messageId);
+    const failed = failedMessageIds(invocation, ids, settings.reportsItemFailures);
     await deleteMessages(
       messages.filter(({ MessageId }) => !failed.has(MessageId ?? '')),
       parts,
     );
-    const ids = records.map(({ messageId }) => messageId);
     parts.report({
       kind: 'batch',
       function: parts.target.settings.logicalId,
@@ -232,33 +236,6 @@ function toRecordAttribute(value: MessageAttributeValue): SQSMessageAttribute {
     dataType: value.DataType ?? 'String',
   };
 }
-
-/**
- * The message ids that stay in the queue.
- *
- * By Lambda's rules an answer of the wrong shape, or one that names an identifier that is empty or not in the
- * batch, fails the whole batch; no answer at all, or an empty list, fails nothing.
- */
-function failedIdentifiers(
-  invocation: Invocation,
-  { reportsItemFailures }: EventSourceSettings,
-  records: readonly SQSRecord[],
-): ReadonlySet<string> {
-  const all = new Set(records.map(({ messageId }) => messageId));
-  if (!invocation.ok) {
-    return all;
-  }
-  if (!reportsItemFailures) {
-    return new Set();
-  }
-  const parsed = batchResponseSchema.safeParse(invocation.result ?? {});
-  const named = parsed.data?.batchItemFailures?.map(({ itemIdentifier }) => itemIdentifier) ?? [];
-  return parsed.success && named.every((id) => all.has(id)) ? new Set(named) : all;
-}
-
-const batchResponseSchema = z.object({
-  batchItemFailures: z.array(z.object({ itemIdentifier: z.string() })).nullish(),
-});
 
 async function deleteMessages(
   messages: readonly Message[],

@@ -14,7 +14,7 @@ import {
   jsonAnswer,
   toEvent,
 } from './payload.ts';
-import { readProperties } from './properties.ts';
+import { notImplemented, readProperties } from './properties.ts';
 import { accountId, functionName } from './resource-types.ts';
 import { LocalCloudError } from './template.ts';
 
@@ -49,7 +49,7 @@ const routeSchema = z.looseObject({
 
 const integrationSchema = z.looseObject({
   IntegrationType: z.literal('AWS_PROXY'),
-  IntegrationSubtype: z.undefined('service integrations are not implemented by the local cloud'),
+  IntegrationSubtype: notImplemented('service integrations'),
   IntegrationUri: z.string(),
   PayloadFormatVersion: z.literal('2.0'),
 });

@@ -28,6 +28,16 @@ export type ChildMessage =
 
 type Handler = (event: unknown, context: unknown) => unknown;
 
+/** What the runtime itself finds wrong with a bundle. */
+class RuntimeError extends Error {
+  readonly errorType: string;
+
+  constructor(errorType: string, message: string) {
+    super(message);
+    this.errorType = errorType;
+  }
+}
+
 // No function outlives the local cloud, not even when that is killed.
 process.on('disconnect', () => process.exit());
 process.on('uncaughtException', (error) => send({ type: 'fatal', error: describeError(error) }));
@@ -107,15 +117,6 @@ async function findModule(stem: string): Promise<string> {
     'Runtime.ImportModuleError',
     `Error: Cannot find module '${path.basename(stem)}'`,
   );
-}
-
-class RuntimeError extends Error {
-  readonly errorType: string;
-
-  constructor(errorType: string, message: string) {
-    super(message);
-    this.errorType = errorType;
-  }
 }
 
 function describeLoadError(error: unknown): FunctionError {

@@ -17,3 +17,8 @@ export function readProperties<T>(resource: DeployedResource, schema: z.ZodType<
   }
   return parsed.data;
 }
+
+/** A property that would change what happens and has no counterpart here; present, it is an error that says so. */
+export function notImplemented(what: string): z.ZodOptional<z.ZodUndefined> {
+  return z.undefined(`${what} are not implemented by the local cloud`).optional();
+}

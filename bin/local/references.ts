@@ -86,7 +86,7 @@ function checkDependencies(
   walk.seen.add(resource.key);
   if (!isKnownType(resource.type)) {
     throw new LocalCloudError(
-      `${dependent.key} depends on ${resource.key}, a ${resource.type}, which the local cloud does not know`,
+      `${dependent.key} depends on ${resource.key} of type ${resource.type}, which the local cloud does not know`,
     );
   }
   for (const next of walk.deployment.referencesOf(resource)) {

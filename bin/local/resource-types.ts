@@ -81,7 +81,9 @@ export function isKnownType(type: string): boolean {
  */
 export function describeResource(resource: DeployedResource, places: Places): Identity {
   if (!isKnownType(resource.type)) {
-    throw new LocalCloudError(`${resource.key} is a ${resource.type}, unknown to the local cloud`);
+    throw new LocalCloudError(
+      `${resource.key} is of type ${resource.type}, which the local cloud does not know`,
+    );
   }
   const describe = Object.hasOwn(described, resource.type) ? described[resource.type] : undefined;
   return (describe ?? describePlain)(resource, places);

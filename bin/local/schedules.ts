@@ -8,7 +8,7 @@ import { z } from 'zod';
 import type { DeployedResource } from './deployment.ts';
 import type { ReportEvent } from './events.ts';
 import type { Invocation, LocalFunction } from './lambda-pool.ts';
-import { readProperties } from './properties.ts';
+import { notImplemented, readProperties } from './properties.ts';
 import { accountId, functionName } from './resource-types.ts';
 import { type IsDue, parseScheduleExpression } from './schedule-expression.ts';
 
@@ -33,8 +33,8 @@ interface ScheduleTarget {
 const targetSchema = z.looseObject({
   Arn: z.string().regex(/^arn:aws:lambda:/, 'only functions are run by schedules here'),
   Input: z.string().optional(),
-  InputTransformer: z.undefined('input transformers are not implemented by the local cloud'),
-  InputPath: z.undefined('input paths are not implemented by the local cloud'),
+  InputTransformer: notImplemented('input transformers'),
+  InputPath: notImplemented('input paths'),
 });
 
 const scheduleSchema = z.looseObject({

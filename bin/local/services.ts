@@ -4,8 +4,10 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import type { Closers } from './closers.ts';
 import type { Deployment } from './deployment.ts';
 import { createTable, startDynamoDb } from './dynamodb.ts';
+import type { Listening } from './loopback.ts';
 import { secretValue, startSecretsManager } from './secrets.ts';
 import { type Ses, startSes } from './ses.ts';
 import { createBucket, createQueue, startSqsAndS3 } from './sqs-s3.ts';
@@ -29,7 +31,6 @@ export interface Services {
   createResources(deployment: Deployment): Promise<void>;
   /** The queue client for a region. */
   sqs(region: string): SQSClient;
-  close(): Promise<void>;
 }
 
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
@@ -38,17 +39,22 @@ const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
  * Starts all services on free ports of 127.0.0.1.
  *
  * @param givenSecrets - name or ARN -> secret string, for secrets that no template declares
+ * @param closers - is told how to end what was started, also when the rest could not be
  */
 export async function startServices(
   givenSecrets: Readonly<Record<string, string>>,
+  closers: Closers,
 ): Promise<Services> {
   const secrets = new Map(Object.entries(givenSecrets));
-  const [dynamodb, queuesAndBuckets, ses, secretsManager] = await Promise.all([
-    startDynamoDb(),
-    startSqsAndS3(),
-    startSes(),
-    startSecretsManager(secrets),
-  ]);
+  const started = async <T extends Listening>(starting: Promise<T>): Promise<T> => {
+    const service = await starting;
+    closers.add(service.close);
+    return service;
+  };
+  const dynamodb = await started(startDynamoDb());
+  const queuesAndBuckets = await started(startSqsAndS3());
+  const ses = await started(startSes());
+  const secretsManager = await started(startSecretsManager(secrets));
   const url = ({ port }: { readonly port: number }): string => `http://127.0.0.1:${port}`;
   const endpoints: Endpoints = {
     dynamodb: url(dynamodb),
@@ -70,6 +76,11 @@ export async function startServices(
     queues.set(region, client);
     return client;
   };
+  closers.add(() => {
+    for (const client of [tables, buckets, ...queues.values()]) {
+      client.destroy();
+    }
+  });
   return {
     endpoints,
     variables: endpointVariables(endpoints),
@@ -93,14 +104,6 @@ export async function startServices(
             break;
         }
       }
-    },
-    close: async () => {
-      for (const client of [tables, buckets, ...queues.values()]) {
-        client.destroy();
-      }
-      await Promise.all(
-        [dynamodb, queuesAndBuckets, ses, secretsManager].map((service) => service.close()),
-      );
     },
   };
 }

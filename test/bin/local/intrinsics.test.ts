@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: Fn::Sub is written with them
 import { describe, expect, test } from 'vitest';
 import { evaluateCondition, resolveValue, type Scope } from '../../../bin/local/intrinsics.ts';
 import { LocalCloudError, type TemplateValue } from '../../../bin/local/template.ts';
