@@ -6,19 +6,25 @@
  */
 import type { NetworkSetting } from '../../functions/environment.ts';
 import { type Closers, createClosers } from './closers.ts';
-import { type DeployedResource, type Deployment, openDeployment } from './deployment.ts';
+import { checkFunctionDependencies } from './dependencies.ts';
+import { openDeployment } from './deployment.ts';
 import { type Doors, hasDoor, takeDoors } from './doors.ts';
 import { type Edge, type EdgePlace, startEdge } from './edge.ts';
 import { edgeSettings } from './edge-settings.ts';
-import { type EventSource, eventSourceSettings, startEventSource } from './event-source.ts';
+import {
+  type EventSource,
+  type EventSourceParts,
+  eventSourceSettings,
+  startEventSource,
+} from './event-source.ts';
 import type { LocalEvent, ReportEvent } from './events.ts';
 import { answerFunctionUrl, functionUrlSettings } from './function-url.ts';
 import { createFunctions, type LocalFunctions } from './functions.ts';
 import { answerHttpApi, httpApiSettings } from './http-routes.ts';
 import type { Invocation } from './lambda-pool.ts';
 import { pickByLogicalId } from './logical-id.ts';
-import { checkFunctionDependencies } from './references.ts';
-import { isKnownType } from './resource-types.ts';
+import type { DeployedResource, Deployment } from './resource.ts';
+import { hasCounterpart } from './resource-types.ts';
 import { runSchedule, type ScheduleSettings, scheduleSettings, startClock } from './schedules.ts';
 import { type Endpoints, type Services, startServices } from './services.ts';
 import type { SesMessage } from './ses.ts';
@@ -47,7 +53,7 @@ export interface LocalCloud {
   readonly endpoints: Endpoints;
   /** What to put into the environment of an AWS SDK or command line to reach it. */
   readonly variables: Readonly<Record<string, string>>;
-  readonly stacks: readonly LocalStack[];
+  readonly stacks: readonly RunningStack[];
   readonly ses: { readonly messages: readonly SesMessage[] };
   readonly edge: Edge | undefined;
   /** The last 10,000 events. */
@@ -70,12 +76,12 @@ export interface LocalCloud {
 }
 
 /** A stack while it runs. */
-export interface LocalStack {
+export interface RunningStack {
   readonly name: string;
   readonly region: string;
   /** Outputs that can be resolved here. */
   readonly outputs: Readonly<Record<string, TemplateValue>>;
-  /** Logical id -> what `Ref` gives, for the types that the local cloud knows. */
+  /** Logical id -> what `Ref` gives, for what is created, run or served here. */
   readonly physicalIds: Readonly<Record<string, string>>;
 }
 
@@ -161,8 +167,8 @@ async function startParts(
   openDoors(given);
   sources.push(...startEventSources(given));
   const schedules = startSchedules(given, options.schedules ?? 'clock', closers);
-  const edge = options.edge === undefined ? undefined : await openEdge(given, options.edge);
-  closers.add(async () => await edge?.close());
+  const edge =
+    options.edge === undefined ? undefined : await openEdge(given, options.edge, closers);
   return { ...given, schedules, edge };
 }
 
@@ -178,6 +184,10 @@ function openDoors({ deployment, doors, functions }: StartedParts): void {
   }
   for (const resource of ofType(deployment, 'AWS::ApiGatewayV2::Api')) {
     const settings = httpApiSettings(resource, deployment);
+    for (const route of settings.routes) {
+      // Throws now for a function that no template declares, rather than at the first request.
+      functions.named(route.functionName);
+    }
     doors.open(resource.key, async (request) => answerHttpApi(settings, functions.named, request));
   }
 }
@@ -189,7 +199,7 @@ function startEventSources({
   report,
 }: StartedParts): readonly EventSource[] {
   const queues = ofType(deployment, 'AWS::SQS::Queue');
-  return ofType(deployment, 'AWS::Lambda::EventSourceMapping').flatMap((resource) => {
+  const mappings = ofType(deployment, 'AWS::Lambda::EventSourceMapping').flatMap((resource) => {
     const settings = eventSourceSettings(resource);
     if (settings === undefined) {
       return [];
@@ -200,14 +210,17 @@ function startEventSources({
     if (queue === undefined) {
       throw new LocalCloudError(`${resource.key}: no template declares ${settings.queueArn}`);
     }
-    return startEventSource(settings, {
+    const parts: EventSourceParts = {
       client: services.sqs(queue.stack.region),
       queueUrl: queue.identity().ref,
       region: queue.stack.region,
       target: functions.named(settings.functionName),
       report,
-    });
+    };
+    return { settings, parts };
   });
+  // None polls before all are known to be good.
+  return mappings.map(({ settings, parts }) => startEventSource(settings, parts));
 }
 
 function startSchedules(
@@ -219,6 +232,10 @@ function startSchedules(
     ...ofType(deployment, 'AWS::Scheduler::Schedule'),
     ...ofType(deployment, 'AWS::Events::Rule'),
   ].flatMap((resource) => scheduleSettings(resource) ?? []);
+  for (const target of schedules.flatMap(({ targets }) => targets)) {
+    // Throws now for a function that no template declares, rather than when the schedule comes due.
+    functions.named(target.functionName);
+  }
   if (mode === 'clock') {
     const startedMinute = Math.floor(Date.now() / 60_000);
     const clock = startClock((minute) => {
@@ -236,21 +253,19 @@ function startSchedules(
 async function openEdge(
   { deployment, doors, report }: StartedParts,
   place: EdgePlace,
+  closers: Closers,
 ): Promise<Edge> {
-  return await startEdge(place, {
-    distributions: ofType(deployment, 'AWS::CloudFront::Distribution').map((resource) =>
-      edgeSettings(resource, deployment),
-    ),
-    callOrigin: doors.call,
-    report,
-  });
+  const distributions = ofType(deployment, 'AWS::CloudFront::Distribution').map((resource) =>
+    edgeSettings(resource, deployment),
+  );
+  return await startEdge(place, { distributions, callOrigin: doors.call, report }, closers);
 }
 
 /** The view that a visitor has of the parts. */
 function describeCloud(parts: Parts): Omit<LocalCloud, 'events' | 'stop'> {
   const { deployment, doors, functions, schedules, services, stacks, report } = parts;
-  const known = deployment.resources.filter(({ type }) => isKnownType(type));
-  const settings = functions.all.map((local) => ({ logicalId: local.settings.logicalId, local }));
+  const known = deployment.resources.filter(({ type }) => hasCounterpart(type));
+  const invocable = functions.all.map((local) => ({ logicalId: local.settings.logicalId, local }));
   return {
     endpoints: services.endpoints,
     variables: {
@@ -277,7 +292,7 @@ function describeCloud(parts: Parts): Omit<LocalCloud, 'events' | 'stop'> {
       return `http://${doors.authority(key)}/`;
     },
     invoke: async (logicalId, event) =>
-      await pickByLogicalId(settings, logicalId, 'function').local.invoke(event),
+      await pickByLogicalId(invocable, logicalId, 'function').local.invoke(event),
     runSchedule: async (logicalId) =>
       await runSchedule(
         pickByLogicalId(schedules, logicalId, 'schedule'),

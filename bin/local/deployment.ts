@@ -3,37 +3,14 @@
  */
 import { evaluateCondition, resolveValue, type Scope } from './intrinsics.ts';
 import { collectReferences } from './references.ts';
-import { accountId, describeResource, type Identity, type Places } from './resource-types.ts';
+import type { DeployedResource, Deployment, Places } from './resource.ts';
+import { accountId, describeResource } from './resource-types.ts';
 import {
   LocalCloudError,
   type ResourceDeclaration,
   type Stack,
   type TemplateValue,
 } from './template.ts';
-
-/** A resource whose condition holds. */
-export interface DeployedResource {
-  readonly stack: Stack;
-  readonly logicalId: string;
-  readonly type: string;
-  /** `STACK/LOGICAL-ID`, unique in the assembly. */
-  readonly key: string;
-  readonly declaration: ResourceDeclaration;
-  /** One property, resolved; throws what {@link resolveValue} throws. */
-  property(name: string): TemplateValue | undefined;
-  /** All of them. */
-  properties(): Readonly<Record<string, TemplateValue>>;
-  identity(): Identity;
-}
-
-/** All stacks, ready to be created. */
-export interface Deployment {
-  readonly resources: readonly DeployedResource[];
-  /** A stack's outputs that can be resolved here; those that name unknown resources are left out. */
-  outputs(stack: Stack): Readonly<Record<string, TemplateValue>>;
-  /** What a resource's declaration refers to, across stacks; the parts of unmet conditions apart. */
-  referencesOf(resource: DeployedResource): readonly DeployedResource[];
-}
 
 interface StackContext {
   readonly stack: Stack;

@@ -7,9 +7,9 @@
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { z } from 'zod';
-import type { DeployedResource } from './deployment.ts';
 import { type Listening, listenOnLoopback } from './loopback.ts';
 import { readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 
 const keySchema = z.array(
   z.object({ AttributeName: z.string(), KeyType: z.enum(['HASH', 'RANGE']) }),

@@ -4,9 +4,9 @@
  * Strict: a property that would change an answer and is not implemented here is an error that names it.
  */
 import { z } from 'zod';
-import type { DeployedResource, Deployment } from './deployment.ts';
 import { compileEdgeFunction, type EdgeFunction } from './edge-function.ts';
 import { notImplemented, readProperties } from './properties.ts';
+import type { DeployedResource, Deployment } from './resource.ts';
 import { LocalCloudError } from './template.ts';
 
 /** A distribution. */

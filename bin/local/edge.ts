@@ -12,6 +12,7 @@ import {
   type ServerOptions as SecureServerOptions,
 } from 'node:https';
 import { createSecureContext, type TLSSocket } from 'node:tls';
+import type { Closers } from './closers.ts';
 import {
   cacheKey,
   createEdgeCache,
@@ -50,7 +51,6 @@ export interface Edge {
   readonly plainPort?: number | undefined;
   /** Host names that it answers to. */
   readonly aliases: readonly string[];
-  close(): Promise<void>;
 }
 
 /** What the edge needs of the rest of the cloud. */
@@ -61,8 +61,12 @@ export interface EdgeParts {
   readonly report: ReportEvent;
 }
 
-/** Starts to serve. */
-export async function startEdge(place: EdgePlace, parts: EdgeParts): Promise<Edge> {
+/** Starts to serve; `closers` is told how to end it. */
+export async function startEdge(
+  place: EdgePlace,
+  parts: EdgeParts,
+  closers: Closers,
+): Promise<Edge> {
   const cache = createEdgeCache();
   const listener = (isSecure: boolean): ReturnType<typeof listenerOf> =>
     listenerOf(
@@ -74,18 +78,19 @@ export async function startEdge(place: EdgePlace, parts: EdgeParts): Promise<Edg
     place.port,
     place.address,
   );
-  const plain =
-    place.plainPort === undefined
-      ? undefined
-      : await listenOnLoopback(createHttpServer(listener(false)), place.plainPort, place.address);
+  closers.add(secure.close);
+  let plainPort: number | undefined;
+  if (place.plainPort !== undefined) {
+    const server = createHttpServer(listener(false));
+    const plain = await listenOnLoopback(server, place.plainPort, place.address);
+    closers.add(plain.close);
+    plainPort = plain.port;
+  }
   return {
     address: secure.address,
     port: secure.port,
-    plainPort: plain?.port,
+    plainPort,
     aliases: parts.distributions.flatMap(({ aliases }) => aliases),
-    close: async () => {
-      await Promise.all([secure.close(), plain?.close()]);
-    },
   };
 }
 

@@ -14,10 +14,10 @@ import {
 import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda';
 import { z } from 'zod';
 import { failedMessageIds } from './batch-response.ts';
-import type { DeployedResource } from './deployment.ts';
 import type { ReportEvent } from './events.ts';
 import type { LocalFunction } from './lambda-pool.ts';
 import { notImplemented, readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 import { functionName } from './resource-types.ts';
 import { createSlots } from './slots.ts';
 import { LocalCloudError } from './template.ts';

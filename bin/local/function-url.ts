@@ -2,7 +2,6 @@
  * Function URLs (`AWS::Lambda::Url`): a function called over HTTP, payload format 2.0.
  */
 import { z } from 'zod';
-import type { DeployedResource } from './deployment.ts';
 import type { LocalFunction } from './lambda-pool.ts';
 import {
   fromResult,
@@ -13,6 +12,7 @@ import {
   toEvent,
 } from './payload.ts';
 import { readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 import { accountId, functionName } from './resource-types.ts';
 
 /** A function URL as the template declares it. */

@@ -5,10 +5,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { transformSync } from 'esbuild';
-import type { Deployment } from './deployment.ts';
 import type { ReportEvent } from './events.ts';
 import { type FunctionSurroundings, functionSettings } from './lambda-function.ts';
 import { createFunction, type LocalFunction } from './lambda-pool.ts';
+import type { Deployment } from './resource.ts';
 import { LocalCloudError } from './template.ts';
 
 /** All functions. */

@@ -4,7 +4,6 @@
  * Authorization is `NONE` or `AWS_IAM`; of the latter only the presence of a signature is asked.
  */
 import { z } from 'zod';
-import type { DeployedResource, Deployment } from './deployment.ts';
 import type { LocalFunction } from './lambda-pool.ts';
 import {
   fromResult,
@@ -15,6 +14,7 @@ import {
   toEvent,
 } from './payload.ts';
 import { notImplemented, readProperties } from './properties.ts';
+import type { DeployedResource, Deployment } from './resource.ts';
 import { accountId, functionName } from './resource-types.ts';
 import { LocalCloudError } from './template.ts';
 

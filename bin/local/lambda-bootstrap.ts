@@ -40,6 +40,8 @@ class RuntimeError extends Error {
 
 // No function outlives the local cloud, not even when that is killed.
 process.on('disconnect', () => process.exit());
+// Ctrl-C reaches the whole process group; it is the local cloud that ends the functions then.
+process.on('SIGINT', () => {});
 process.on('uncaughtException', (error) => send({ type: 'fatal', error: describeError(error) }));
 process.on('unhandledRejection', (reason) => {
   const { errorMessage, trace } = describeError(reason);

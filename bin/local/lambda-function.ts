@@ -4,8 +4,8 @@
 import { devNull } from 'node:os';
 import { z } from 'zod';
 import type { NetworkSetting } from '../../functions/environment.ts';
-import type { DeployedResource } from './deployment.ts';
 import { readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 import { LocalCloudError } from './template.ts';
 
 /** What is needed to run a function. */

@@ -11,9 +11,9 @@ import type { ChildMessage, InvokeMessage } from './lambda-bootstrap.ts';
 import type { FunctionSettings } from './lambda-function.ts';
 import { watchMemory } from './resident-size.ts';
 
-/** What became of an event, or of the start of a process. */
+/** What became of an event, or of the start of a process; the payload is JSON. */
 export type Outcome =
-  | { readonly ok: true /** JSON. */; readonly payload: string }
+  | { readonly ok: true; readonly payload: string }
   | { readonly ok: false; readonly error: FunctionError };
 
 /** A process of a function. */

@@ -1,7 +1,6 @@
 /**
  * HTTP as functions see it behind function URLs and HTTP APIs: events and answers of payload format 2.0.
  */
-
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, OutgoingHttpHeaders, RequestListener } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';

@@ -1,6 +1,6 @@
 /** Checked reading of what templates say. */
 import { z } from 'zod';
-import type { DeployedResource } from './deployment.ts';
+import type { DeployedResource } from './resource.ts';
 import { LocalCloudError } from './template.ts';
 
 /**

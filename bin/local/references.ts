@@ -1,7 +1,6 @@
 /**
- * What a resource refers to, and the check that functions depend on nothing the local cloud does not know.
+ * What a value of a template refers to.
  */
-import type { DeployedResource, Deployment } from './deployment.ts';
 import {
   attributePath,
   isList,
@@ -9,8 +8,7 @@ import {
   type Scope,
   substitutionNames,
 } from './intrinsics.ts';
-import { isKnownType } from './resource-types.ts';
-import { LocalCloudError, type TemplateValue } from './template.ts';
+import type { TemplateValue } from './template.ts';
 
 /** Names in a template value: of the same template, and of other stacks' exports. */
 export interface References {
@@ -59,37 +57,4 @@ function union(parts: readonly References[]): References {
     logicalIds: parts.flatMap(({ logicalIds }) => logicalIds),
     imports: parts.flatMap(({ imports }) => imports),
   };
-}
-
-/**
- * Checks that nothing a function depends on is of an unknown type: run without it, the function would
- * behave in another way than it does on AWS.
- *
- * @throws LocalCloudError that names the function, the resource and its type
- */
-export function checkFunctionDependencies(deployment: Deployment): void {
-  for (const resource of deployment.resources) {
-    if (resource.type === 'AWS::Lambda::Function') {
-      checkDependencies(resource, resource, { deployment, seen: new Set() });
-    }
-  }
-}
-
-function checkDependencies(
-  resource: DeployedResource,
-  dependent: DeployedResource,
-  walk: { readonly deployment: Deployment; readonly seen: Set<string> },
-): void {
-  if (walk.seen.has(resource.key)) {
-    return;
-  }
-  walk.seen.add(resource.key);
-  if (!isKnownType(resource.type)) {
-    throw new LocalCloudError(
-      `${dependent.key} depends on ${resource.key} of type ${resource.type}, which the local cloud does not know`,
-    );
-  }
-  for (const next of walk.deployment.referencesOf(resource)) {
-    checkDependencies(next, dependent, walk);
-  }
 }

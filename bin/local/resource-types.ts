@@ -5,25 +5,11 @@
  * anything is created.
  */
 import { createHash } from 'node:crypto';
-import type { DeployedResource } from './deployment.ts';
+import type { DeployedResource, Identity, Places } from './resource.ts';
 import { LocalCloudError } from './template.ts';
 
 /** The one account of the local cloud; the queue emulator knows no other. */
 export const accountId = '000000000000';
-
-/** Where the parts of the local cloud listen. */
-export interface Places {
-  readonly sqsEndpoint: string;
-  /** `host:port` of a function URL or an HTTP API, by the resource's key. */
-  authority(key: string): string;
-}
-
-/** What a resource is called from outside. */
-export interface Identity {
-  readonly ref: string;
-  /** undefined for an attribute that it has not, or not here. */
-  attribute(name: string): string | undefined;
-}
 
 type Describe = (resource: DeployedResource, places: Places) => Identity;
 
@@ -69,9 +55,14 @@ const withoutCounterpart: readonly RegExp[] = [
   /^AWS::(S3::BucketPolicy|SQS::QueuePolicy|Scheduler::ScheduleGroup)$/,
 ];
 
+/** Reports whether resources of a type exist here as something that is created, run or served. */
+export function hasCounterpart(type: string): boolean {
+  return Object.hasOwn(described, type);
+}
+
 /** Reports whether the local cloud knows what to make of a resource type. */
 export function isKnownType(type: string): boolean {
-  return Object.hasOwn(described, type) || withoutCounterpart.some((known) => known.test(type));
+  return hasCounterpart(type) || withoutCounterpart.some((known) => known.test(type));
 }
 
 /**

@@ -5,10 +5,10 @@
  */
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import type { DeployedResource } from './deployment.ts';
 import type { ReportEvent } from './events.ts';
 import type { Invocation, LocalFunction } from './lambda-pool.ts';
 import { notImplemented, readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 import { accountId, functionName } from './resource-types.ts';
 import { type IsDue, parseScheduleExpression } from './schedule-expression.ts';
 

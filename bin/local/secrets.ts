@@ -4,9 +4,9 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { z } from 'zod';
-import type { DeployedResource } from './deployment.ts';
 import { type Listening, listenOnLoopback, readBody } from './loopback.ts';
 import { readProperties } from './properties.ts';
+import type { DeployedResource } from './resource.ts';
 
 const requestBytesMax = 64 * 1024;
 

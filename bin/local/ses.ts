@@ -61,7 +61,11 @@ interface JsonAnswer {
 async function answerSes(request: IncomingMessage, messages: SesMessage[]): Promise<JsonAnswer> {
   const body = await readBody(request, requestBytesMax);
   if (request.method !== 'POST' || request.url !== '/v2/email/outbound-emails') {
-    return failure(404, 'NotFoundException', `${request.method} ${request.url} is not SendEmail`);
+    return failure(
+      404,
+      'NotFoundException',
+      `the local cloud does not know ${request.method} ${request.url}`,
+    );
   }
   const parsed = sendEmailSchema.safeParse(body === undefined ? undefined : parseJson(body));
   if (!parsed.success) {

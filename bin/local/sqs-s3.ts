@@ -7,8 +7,8 @@
 import { CreateBucketCommand, type S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { buildApp } from 'fauxqs';
-import type { DeployedResource } from './deployment.ts';
 import type { Listening } from './loopback.ts';
+import type { DeployedResource } from './resource.ts';
 
 /** More than the largest message that any mail system here accepts; fauxqs itself stops at 11 MiB. */
 const bodyBytesMax = 64 * 1024 * 1024;

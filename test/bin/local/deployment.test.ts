@@ -2,8 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Deployment, openDeployment } from '../../../bin/local/deployment.ts';
-import { checkFunctionDependencies } from '../../../bin/local/references.ts';
+import { checkFunctionDependencies } from '../../../bin/local/dependencies.ts';
+import { openDeployment } from '../../../bin/local/deployment.ts';
+import type { Deployment } from '../../../bin/local/resource.ts';
 import { LocalCloudError, readAssembly } from '../../../bin/local/template.ts';
 import { lambda, type StackJson, type TemplateJson, writeAssembly } from './assembly.ts';
 

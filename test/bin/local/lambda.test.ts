@@ -329,3 +329,14 @@ test.each<[object, RegExp]>([
 ])('a function with %j is refused', async (properties, message) => {
   await expect(cloudWith('', { ...properties })).rejects.toThrow(message);
 });
+
+test('Ctrl-C, which reaches the functions too, is left to the local cloud', async () => {
+  const cloud = await cloudWith(
+    `export const handler = async () => {
+      process.kill(process.pid, 'SIGINT');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return 'still here';
+    };`,
+  );
+  expect(await cloud.invoke('Fn', {})).toMatchObject({ ok: true, result: 'still here' });
+});

@@ -139,6 +139,13 @@ describe('schedules on demand', () => {
   test.each<[TemplateJson, RegExp]>([
     [{ ScheduleExpression: 'often', Targets: [] }, /often is not a schedule expression/],
     [
+      {
+        ScheduleExpression: 'rate(1 hour)',
+        Targets: [{ Arn: 'arn:aws:lambda:eu-west-1:1:function:f' }],
+      },
+      /there is no function f/,
+    ],
+    [
       { ScheduleExpression: 'rate(1 hour)', Targets: [{ Arn: 'arn:aws:sns:eu-west-1:1:t' }] },
       /only functions are run/,
     ],

@@ -282,8 +282,7 @@ test('a function reaches the services by its environment alone', async () => {
       Fn: lambda('code', { Environment: { Variables: { QUEUE_URL: { Ref: 'Mail' } } } }),
     },
     {
-      code: `import { request } from 'node:http';
-      export const handler = async () => {
+      code: `export const handler = async () => {
         const { AWS_ENDPOINT_URL_SQS, AWS_REGION, QUEUE_URL } = process.env;
         const response = await fetch(AWS_ENDPOINT_URL_SQS, {
           method: 'POST',
