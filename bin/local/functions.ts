@@ -1,9 +1,7 @@
 /**
  * All functions of the stacks, and the runtime that their processes start with.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { transformSync } from 'esbuild';
 import type { ReportEvent } from './events.ts';
 import { type FunctionSurroundings, functionSettings } from './lambda-function.ts';
@@ -28,8 +26,8 @@ export async function createFunctions(
   const settings = deployment.resources
     .filter(({ type }) => type === 'AWS::Lambda::Function')
     .map((resource) => functionSettings(resource, surroundings));
-  const bootstrap = await writeBootstrap();
-  const all = settings.map((one) => createFunction(one, bootstrap.file, report));
+  const bootstrap = await readBootstrap();
+  const all = settings.map((one) => createFunction(one, bootstrap, report));
   // The processes notice by themselves when this one is killed; this is for an orderly exit in mid-flight.
   const killAll = (): void => {
     for (const local of all) {
@@ -49,23 +47,15 @@ export async function createFunctions(
     stop: async () => {
       process.off('exit', killAll);
       await Promise.all(all.map((local) => local.stop()));
-      await bootstrap.remove();
     },
   };
 }
 
 /**
- * Writes the runtime as JavaScript: a process that had to strip its types first would hold 17 MB more, which the
- * function could not use.
+ * The runtime as JavaScript: a process that had to strip its types first would hold 17 MB more, which the function
+ * could not use. It is handed over as text, so that no file is left behind when this process is killed.
  */
-async function writeBootstrap(): Promise<{
-  readonly file: string;
-  remove(): Promise<void>;
-}> {
+async function readBootstrap(): Promise<string> {
   const source = await readFile(new URL('./lambda-bootstrap.ts', import.meta.url), 'utf8');
-  const { code } = transformSync(source, { loader: 'ts', format: 'esm', target: 'node22' });
-  const folder = await mkdtemp(path.join(tmpdir(), 'sealpost-local-'));
-  const file = path.join(folder, 'lambda-bootstrap.mjs');
-  await writeFile(file, code);
-  return { file, remove: async () => await rm(folder, { recursive: true, force: true }) };
+  return transformSync(source, { loader: 'ts', format: 'esm', target: 'node22' }).code;
 }

@@ -4,7 +4,7 @@
  * It has the function's environment and nothing of this process's. It is killed at the function's timeout
  * and when its resident size goes beyond the function's memory, as Lambda does.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { FunctionError, ReportEvent } from './events.ts';
 import type { ChildMessage, InvokeMessage } from './lambda-bootstrap.ts';
@@ -38,14 +38,14 @@ const payloadBytesMax = 6 * 1024 * 1024;
 /**
  * Starts a process.
  *
- * @param bootstrap - path of `lambda-bootstrap.ts` in JavaScript
+ * @param bootstrap - the text of `lambda-bootstrap.ts` in JavaScript
  */
 export function startLambdaProcess(
   settings: FunctionSettings,
   bootstrap: string,
   report: ReportEvent,
 ): LambdaProcess {
-  const child = forkFunction(settings, bootstrap);
+  const child = spawnFunction(settings, bootstrap);
   const supervised = supervise(child);
   let requestId: string | undefined;
   let memoryUsedMbMax = 0;
@@ -91,15 +91,15 @@ export function startLambdaProcess(
   };
 }
 
-function forkFunction(settings: FunctionSettings, bootstrap: string): ChildProcess {
+function spawnFunction(settings: FunctionSettings, bootstrap: string): ChildProcess {
   const { memorySizeMb } = settings;
-  return fork(bootstrap, [], {
+  const options = [
+    `--max-old-space-size=${Math.floor(memorySizeMb * 0.9)}`,
+    `--max-semi-space-size=${Math.ceil(memorySizeMb * 0.05)}`,
+  ];
+  return spawn(process.execPath, [...options, '--input-type=module', '--eval', bootstrap], {
     cwd: settings.codeDirectory,
     env: { ...settings.environment },
-    execArgv: [
-      `--max-old-space-size=${Math.floor(memorySizeMb * 0.9)}`,
-      `--max-semi-space-size=${Math.ceil(memorySizeMb * 0.05)}`,
-    ],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
 }
