@@ -6,7 +6,7 @@ import type { InputContent } from './mx-input.ts';
 import type { EnvelopePath } from './mx-record.ts';
 import { end, flag, type OpenTransaction, reply, type Session } from './mx-session.ts';
 
-export const defaultSizeMax = 50 * 1024 * 1024;
+export const defaultSizeMax: number = 50 * 1024 * 1024;
 
 const defaultRecipientsMax = 1_000;
 

@@ -71,7 +71,7 @@ export interface ScenarioOutline {
   readonly faults?: readonly FaultDefinition[];
   readonly prelude?: readonly PreludeStep[];
   readonly messages?: readonly MessageOutline[];
-  readonly slow?: true;
+  readonly attemptMs?: number;
   readonly expected: ExpectationOutline;
 }
 
@@ -118,7 +118,7 @@ export function drawScenario(outline: ScenarioOutline): Scenario {
     },
     prelude,
     messages,
-    slow: outline.slow === true,
+    ...(outline.attemptMs === undefined ? {} : { attemptMs: outline.attemptMs }),
     expected: drawExpected(outline, messages),
   };
 }

@@ -41,8 +41,11 @@ export interface Scenario {
   readonly prelude: readonly PreludeStep[];
   /** To be handed in at once, so that one invocation may take them together. */
   readonly messages: readonly ScenarioMessage[];
-  /** Somebody keeps the sender waiting, so that the attempt takes as long as the sender's time-outs allow. */
-  readonly slow: boolean;
+  /**
+   * Where somebody keeps the sender waiting for as long as it may: the time to give an attempt, settling not counted.
+   * Absent: the attempt ends by itself within seconds.
+   */
+  readonly attemptMs?: number;
   readonly expected: Expected;
 }
 

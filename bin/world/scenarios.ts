@@ -37,7 +37,6 @@ export function ownPolicyScenario(own: {
     name,
     title: `our own policy host, asked as a sender would for ${domain}: served and applied`,
     tour: true,
-    slow: false,
     world: {
       zones: [
         {

@@ -106,7 +106,7 @@ const failingDns: readonly ScenarioOutline[] = [
     title: 'no answer to the MX look-up: deferred',
     mx: { mx1: {} },
     faults: [{ name: domainOf('mx-silence'), type: 'MX', fault: 'silence' }],
-    slow: true,
+    attemptMs: 5_000,
     expected: { to: { user: deferred('4.4.3') }, codes: ['dns-timeout'], mx: { mx1: nobodyAsked } },
   },
   {

@@ -154,7 +154,7 @@ const broken: readonly ScenarioOutline[] = [
       { content: { silent: true } },
       { to: { user: deferred('4.4.2') }, codes: ['in-doubt'], mx: inVain },
     ),
-    slow: true,
+    attemptMs: 5_000,
   },
   ...(
     [
@@ -167,7 +167,7 @@ const broken: readonly ScenarioOutline[] = [
         to: { user: deferred('4.4.2') },
         codes: ['smtp-timeout'],
       }),
-      slow: true,
+      attemptMs: 5_000,
     }),
   ),
   stepScenario(
