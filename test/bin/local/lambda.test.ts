@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { LocalCloud } from '../../../bin/local/cloud.ts';
 import type { InvocationEvent } from '../../../bin/local/events.ts';
 import { lambda } from './assembly.ts';
@@ -17,6 +17,7 @@ function invocations(cloud: LocalCloud): readonly InvocationEvent[] {
 
 describe('environment and context', () => {
   test('are those of the template; nothing of this process leaks', async () => {
+    onTestFinished(() => void vi.unstubAllEnvs());
     vi.stubEnv('SECRET_OF_THE_DEVELOPER', 'x');
     vi.stubEnv('NODE_OPTIONS', '--no-warnings');
     const cloud = await cloudOf(

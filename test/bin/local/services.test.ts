@@ -275,6 +275,7 @@ test('secrets are given, declared, or made up', async () => {
 });
 
 test('a function reaches the services by its environment alone', async () => {
+  onTestFinished(() => void vi.unstubAllEnvs());
   vi.stubEnv('AWS_PROFILE', 'no-such-profile');
   const cloud = await cloudOf(
     {
