@@ -85,6 +85,9 @@ export function failed(status: string): Outcome {
   return ['failed', status];
 }
 
+/** STARTTLS taken out on the way, as some firewalls do: the keyword is overwritten and the command unknown. */
+export const starttlsStripped: MxBehaviour = { startTls: 'absent', ehloLines: ['XXXXXXXA'] };
+
 /** The domain of the scenario with this name. */
 export function domainOf(scenario: string): string {
   return `${scenario}.example`;

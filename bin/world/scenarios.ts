@@ -4,6 +4,7 @@
  */
 import type { Scenario } from './scenario.ts';
 import { drawMessage } from './scenario-outline.ts';
+import { cachedPolicyScenarios } from './scenarios/cached-policies.ts';
 import { mtaStsScenarios } from './scenarios/mta-sts.ts';
 import { requireTlsScenarios } from './scenarios/requiretls.ts';
 import { routeScenarios } from './scenarios/routes.ts';
@@ -11,6 +12,7 @@ import { transactionScenarios } from './scenarios/transactions.ts';
 
 export const scenarios: readonly Scenario[] = [
   ...mtaStsScenarios,
+  ...cachedPolicyScenarios,
   ...requireTlsScenarios,
   ...transactionScenarios,
   ...routeScenarios,

@@ -1,19 +1,17 @@
 /** MTA-STS (RFC 8461): what a policy protects against, and what is no policy. */
 import type { CertificateKind } from '../certificates.ts';
 import type { MxBehaviour } from '../mx-behaviour.ts';
-import type { PreludeStep, Scenario } from '../scenario.ts';
-import type { ExpectationOutline, PolicyOutline, ScenarioOutline } from '../scenario-outline.ts';
+import type { Scenario } from '../scenario.ts';
 import {
   at,
   deferred,
   domainOf,
-  drawMessage,
   drawScenario,
-  formatPolicy,
+  type ExpectationOutline,
+  type PolicyOutline,
+  type ScenarioOutline,
+  starttlsStripped,
 } from '../scenario-outline.ts';
-import type { WorldChange } from '../world.ts';
-
-const stripped: MxBehaviour = { startTls: 'absent', ehloLines: ['XXXXXXXA'] };
 
 const strippedAndDeferred: ExpectationOutline = {
   to: { user: deferred('4.7.10') },
@@ -54,7 +52,7 @@ const enforced: readonly ScenarioOutline[] = [
     name: 'enforce-starttls-stripped',
     title: 'STS enforce, STARTTLS stripped on the way: nothing is sent',
     tour: true,
-    mx: { mx1: stripped },
+    mx: { mx1: starttlsStripped },
     policy: {},
     expected: strippedAndDeferred,
   },
@@ -291,7 +289,7 @@ const testing: readonly ScenarioOutline[] = [
   {
     name: 'testing-starttls-stripped',
     title: 'STS testing, STARTTLS stripped: delivered in clear, and noted',
-    mx: { mx1: stripped },
+    mx: { mx1: starttlsStripped },
     policy: { mode: 'testing' },
     expected: {
       ...inClear,
@@ -313,7 +311,7 @@ const testing: readonly ScenarioOutline[] = [
   {
     name: 'policy-mode-none',
     title: 'a policy of mode none: as nothing published',
-    mx: { mx1: stripped },
+    mx: { mx1: starttlsStripped },
     policy: { mode: 'none', mx: [] },
     expected: inClear,
   },
@@ -340,7 +338,7 @@ const withoutPolicy: readonly ScenarioOutline[] = [
     ([name, what, policy]): ScenarioOutline => ({
       name: `no-policy-${name}`,
       title: `${what}, nothing cached: as nothing published`,
-      mx: { mx1: stripped },
+      mx: { mx1: starttlsStripped },
       policy,
       expected: inClear,
     }),
@@ -348,135 +346,10 @@ const withoutPolicy: readonly ScenarioOutline[] = [
   {
     name: 'no-policy-dns-failing',
     title: 'the look-up of the policy record fails, nothing cached: as nothing published',
-    mx: { mx1: stripped },
+    mx: { mx1: starttlsStripped },
     policy: {},
     faults: [{ name: at('no-policy-dns-failing', '_mta-sts'), fault: 'SERVFAIL' }],
     expected: inClear,
-  },
-];
-
-/** A message goes out under the policy first, then the world changes. */
-function primed(name: string, ...changes: readonly WorldChange[]): readonly PreludeStep[] {
-  return [
-    { kind: 'send', message: drawMessage(name, { to: ['first'] }) },
-    ...changes.map((change) => ({ kind: 'change', change }) as const),
-  ];
-}
-
-function newId(name: string, id: string): WorldChange {
-  const record = { name: at(name, '_mta-sts'), type: 'TXT', data: `v=STSv1; id=${id};` } as const;
-  return { kind: 'records', name: record.name, type: 'TXT', records: [record] };
-}
-
-function strip(name: string): WorldChange {
-  return { kind: 'mx-host', name: at(name, 'mx1'), behaviour: stripped };
-}
-
-function behavePolicyHost(
-  name: string,
-  behaviour: Extract<WorldChange, { kind: 'policy-host' }>['behaviour'],
-): WorldChange {
-  return { kind: 'policy-host', domain: domainOf(name), behaviour };
-}
-
-const cached: readonly ScenarioOutline[] = [
-  {
-    name: 'policy-host-down',
-    title: 'a policy is cached, then its host goes down and STARTTLS is stripped: still enforced',
-    tour: true,
-    mx: { mx1: {} },
-    policy: {},
-    prelude: primed(
-      'policy-host-down',
-      behavePolicyHost('policy-host-down', { state: 'down' }),
-      newId('policy-host-down', '2'),
-      strip('policy-host-down'),
-    ),
-    expected: strippedAndDeferred,
-  },
-  {
-    name: 'policy-host-down-valid',
-    title: 'a policy is cached, then its host goes down: delivered over verified TLS all the same',
-    mx: { mx1: {} },
-    policy: {},
-    prelude: primed(
-      'policy-host-down-valid',
-      behavePolicyHost('policy-host-down-valid', { state: 'down' }),
-    ),
-    expected: overTls,
-  },
-  {
-    name: 'policy-record-gone',
-    title:
-      'a policy is cached, then its record is taken away and STARTTLS stripped: still enforced',
-    mx: { mx1: {} },
-    policy: {},
-    prelude: primed(
-      'policy-record-gone',
-      {
-        kind: 'records',
-        name: at('policy-record-gone', '_mta-sts'),
-        type: 'TXT',
-        records: [],
-      },
-      strip('policy-record-gone'),
-    ),
-    expected: strippedAndDeferred,
-  },
-  {
-    name: 'policy-record-failing',
-    title: 'a policy is cached, then DNS fails for its record and STARTTLS is stripped',
-    mx: { mx1: {} },
-    policy: {},
-    prelude: primed(
-      'policy-record-failing',
-      { kind: 'fault', name: at('policy-record-failing', '_mta-sts'), fault: 'SERVFAIL' },
-      strip('policy-record-failing'),
-    ),
-    expected: strippedAndDeferred,
-  },
-  {
-    name: 'policy-forged-update',
-    title: 'a policy is cached, then a forged host offers another under a wrong certificate',
-    mx: { mx1: {} },
-    policy: {},
-    prelude: primed(
-      'policy-forged-update',
-      behavePolicyHost('policy-forged-update', {
-        certificate: 'other-authority',
-        text: formatPolicy('none', []),
-      }),
-      newId('policy-forged-update', '2'),
-      strip('policy-forged-update'),
-    ),
-    expected: strippedAndDeferred,
-  },
-  {
-    name: 'policy-updated',
-    title: 'a policy is cached, then the domain moves to another MX and says so: delivered there',
-    mx: { mx1: {}, mx2: {} },
-    policy: { mx: [at('policy-updated', 'mx1')] },
-    prelude: primed(
-      'policy-updated',
-      behavePolicyHost('policy-updated', {
-        text: formatPolicy('enforce', [at('policy-updated', 'mx2')]),
-      }),
-      newId('policy-updated', '2'),
-      {
-        kind: 'records',
-        name: domainOf('policy-updated'),
-        type: 'MX',
-        records: [
-          {
-            name: domainOf('policy-updated'),
-            type: 'MX',
-            preference: 10,
-            exchange: at('policy-updated', 'mx2'),
-          },
-        ],
-      },
-    ),
-    expected: { mx: { mx2: { channel: 'tls' } } },
   },
 ];
 
@@ -485,5 +358,4 @@ export const mtaStsScenarios: readonly Scenario[] = [
   ...patterns,
   ...testing,
   ...withoutPolicy,
-  ...cached,
 ].map(drawScenario);
