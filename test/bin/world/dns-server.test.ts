@@ -3,7 +3,9 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { decode, encode, RECURSION_DESIRED } from 'dns-packet';
+import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { decodeQuery, encodeResponse } from '../../../bin/world/dns-message.ts';
 import { startDnsServer } from '../../../bin/world/dns-server.ts';
 import { createZoneTable, type Zone } from '../../../bin/world/zone.ts';
 
@@ -236,4 +238,23 @@ describe('on the wire', () => {
     }
     expect(ids).toEqual([1, 2]);
   });
+});
+
+test('whatever arrives is answered or ignored, never thrown at', () => {
+  const label = fc.uint8Array({ minLength: 1, maxLength: 63 });
+  const question = fc
+    .tuple(fc.array(label, { maxLength: 4 }), fc.uint8Array({ minLength: 4, maxLength: 4 }))
+    .map(([labels, rest]) => [
+      ...[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+      ...labels.flatMap((octets) => [octets.length, ...octets]),
+      ...[0, ...rest],
+    ]);
+  fc.assert(
+    fc.property(fc.oneof(question, fc.array(fc.nat(255))), (octets) => {
+      const query = decodeQuery(Buffer.from(octets));
+      if (query !== undefined) {
+        encodeResponse(query, { rcode: 'NXDOMAIN', records: [], soaOf: '', serial: 1 });
+      }
+    }),
+  );
 });

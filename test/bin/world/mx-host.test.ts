@@ -475,3 +475,26 @@ test('behaviour changes while it runs, and the record can be forgotten', async (
   await mx.behave({ state: 'down' });
   expect(await client.reply()).toBeUndefined();
 });
+
+test('clients that vanish at any moment do it no harm', async () => {
+  await start();
+  const session = [
+    'EHLO client.test\r\n',
+    'STARTTLS\r\n',
+    `${envelope}DATA\r\n`,
+    'x\r\n.\r\n',
+    'BDAT 5\r\nx',
+    'QUIT\r\n',
+  ];
+  for (let length = 0; length <= session.length; length += 1) {
+    for (const without of ['STARTTLS\r\n', '']) {
+      const vanishing = await connectRaw(mx);
+      vanishing.send(session.slice(0, length).join('').replace(without, ''));
+      vanishing.close();
+    }
+  }
+  const open = (): number => mx.connections.filter(({ ended }) => ended === undefined).length;
+  // The client that every test has is still there.
+  await expect.poll(open).toBe(1);
+  expect(await hello()).toContain('STARTTLS');
+});
