@@ -37,6 +37,7 @@ export interface CertificateRequest {
   readonly usage?: 'serverAuth' | 'clientAuth';
 }
 
+/** An authority below another one. */
 export interface IntermediateRequest {
   readonly name: string;
   readonly notBefore?: Date;
@@ -55,6 +56,7 @@ export interface Authority {
   intermediate(request: IntermediateRequest): Promise<Authority>;
 }
 
+/** A root to be made. */
 export interface AuthorityOptions {
   readonly name: string;
   /** Epoch milliseconds. Peers judge by their own clock, so it should agree with the machine's. */

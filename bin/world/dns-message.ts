@@ -16,6 +16,7 @@ import type { ZoneRecord } from './zone.ts';
 /** Header values of RFC 1035 §4.1.1. */
 const rcodes = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 } as const;
 
+/** The response codes that this server sends. */
 export type Rcode = keyof typeof rcodes;
 
 /** What this server takes and sends by UDP (RFC 6891 §6.2.3; larger ones would be fragmented on a real network). */
@@ -40,6 +41,7 @@ export interface DnsQuery {
   readonly payloadMax: number;
 }
 
+/** What goes into a response beside the question. */
 export interface DnsResponse {
   readonly rcode: Rcode;
   readonly records: readonly ZoneRecord[];

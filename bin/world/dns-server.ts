@@ -15,6 +15,7 @@ export interface DnsQuestion {
   readonly transport: 'udp' | 'tcp';
 }
 
+/** A running server; `address:port` is what a resolver setting names. */
 export interface DnsServer {
   readonly address: string;
   readonly port: number;

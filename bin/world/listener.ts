@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
+/** A port that may be up or down. */
 export interface Listener {
   readonly address: string;
   readonly port: number;

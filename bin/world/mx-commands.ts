@@ -7,6 +7,7 @@ export interface MxCommand {
   readonly rest: string;
 }
 
+/** Splits a line at its first space; nothing is wrong with any line yet. */
 export function parseCommand(line: string): MxCommand {
   const space = line.indexOf(' ');
   const verb = space < 0 ? line : line.slice(0, space);
