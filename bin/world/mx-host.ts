@@ -10,6 +10,7 @@ import { converse } from './mx-dialogue.ts';
 import { acceptedMessages, type MxConnection, type MxTransaction } from './mx-record.ts';
 import { createSession, type MxHostFacts } from './mx-session.ts';
 
+/** A running host. */
 export interface MxHost {
   readonly name: string;
   readonly address: string;
@@ -25,6 +26,7 @@ export interface MxHost {
   stop(): Promise<void>;
 }
 
+/** A host to be started; port 0 takes a free one. */
 export interface MxHostOptions {
   readonly name: string;
   readonly behaviour: MxBehaviour;

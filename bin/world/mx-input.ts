@@ -11,6 +11,7 @@ export interface InputLine {
   readonly bareLf: boolean;
 }
 
+/** Octets, and whether they are all that was asked for. */
 export interface InputContent {
   readonly octets: Buffer;
   readonly complete: boolean;
@@ -38,6 +39,7 @@ const lineOctetsMax = 65_536;
 
 const endOfContent = '\r\n.\r\n';
 
+/** Makes an input that has nothing until a socket is attached. */
 export function createInput(): Input {
   const queue = createQueue();
   return {

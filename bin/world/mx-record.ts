@@ -62,6 +62,7 @@ export type ViolationKind =
   | 'out-of-sequence'
   | 'syntax';
 
+/** A fault of the client, with the words that show it. */
 export interface Violation {
   readonly kind: ViolationKind;
   readonly detail: string;

@@ -69,6 +69,7 @@ const lingerMs = 2_000;
 /** Commands that more may follow in the same group (RFC 2920 §3.1; chunks by RFC 3030 §4.2). */
 const followable: ReadonlySet<string> = new Set(['MAIL', 'RCPT', 'RSET', 'BDAT', 'content']);
 
+/** Begins a session, with an empty record, on a connection that was just accepted. */
 export function createSession(host: MxHostFacts, socket: Socket): Session {
   const record: OpenConnection = {
     tls: undefined,
@@ -84,14 +85,17 @@ export function createSession(host: MxHostFacts, socket: Socket): Session {
   return { host, input, record, socket, offered: undefined, transaction: undefined };
 }
 
+/** Whether nothing can be said any more. */
 export function isOver({ socket, record }: Session): boolean {
   return record.ended !== undefined || socket.destroyed;
 }
 
+/** Records what the client must not have done. */
 export function flag({ record }: Session, kind: ViolationKind, detail: string): void {
   record.violations.push({ kind, detail });
 }
 
+/** Adds a line to the transcript. */
 export function note({ record }: Session, from: TranscriptLine['from'], text: string): void {
   const overTls = record.tls !== undefined;
   record.transcript.push({ from, text: text.slice(0, transcriptCharsMax), overTls });

@@ -6,10 +6,12 @@ import type { InputContent } from './mx-input.ts';
 import type { EnvelopePath } from './mx-record.ts';
 import { end, flag, type OpenTransaction, reply, type Session } from './mx-session.ts';
 
+/** Octets that a host takes where its behaviour does not say. */
 export const defaultSizeMax: number = 50 * 1024 * 1024;
 
 const defaultRecipientsMax = 1_000;
 
+/** MAIL (RFC 5321 §4.1.1.2): begins a transaction where it is accepted. */
 export async function mail(session: Session, rest: string): Promise<void> {
   const path = parsePath(rest, 'FROM');
   const refusal = path === undefined ? refuseSyntax(session, rest) : judgeMail(session, path);
@@ -72,6 +74,7 @@ function judgeCharacters(
   return '553 5.6.7 That needs SMTPUTF8';
 }
 
+/** RCPT (RFC 5321 §4.1.1.3). */
 export async function rcpt(session: Session, rest: string): Promise<void> {
   const path = parsePath(rest, 'TO');
   const refusal = path === undefined ? refuseSyntax(session, rest) : judgeRcpt(session, path);
@@ -107,6 +110,7 @@ function judgeRcpt(session: Session, path: EnvelopePath): string | undefined {
   return judgeCharacters(session, path, 'SMTPUTF8' in transaction.mail.parameters);
 }
 
+/** DATA (RFC 5321 §4.1.1.4) with its content. */
 export async function data(session: Session): Promise<void> {
   const { transaction } = session;
   const someAccepted = hasRecipient(transaction);
@@ -127,6 +131,7 @@ export async function data(session: Session): Promise<void> {
   }
 }
 
+/** BDAT (RFC 3030 §2) with its chunk, which is read whatever the answer will be. */
 export async function bdat(session: Session, rest: string): Promise<void> {
   const chunk = parseChunk(rest);
   const { transaction } = session;
@@ -224,6 +229,7 @@ function inspect(session: Session, { content, mail: path, recipients }: OpenTran
   }
 }
 
+/** RSET (RFC 5321 §4.1.1.5). */
 export async function rset(session: Session): Promise<void> {
   session.transaction = undefined;
   await reply(session, { verb: 'RSET', step: 'rset' }, '250 2.0.0 Ok');

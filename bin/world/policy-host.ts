@@ -40,6 +40,7 @@ export interface PolicyRequest {
   readonly tlsVersion: string | null;
 }
 
+/** A running policy host. */
 export interface PolicyHost {
   /** The policy domain. */
   readonly domain: string;
@@ -56,6 +57,7 @@ export interface PolicyHost {
   stop(): Promise<void>;
 }
 
+/** A policy host to be started; port 0 takes a free one. */
 export interface PolicyHostOptions {
   readonly domain: string;
   readonly behaviour: PolicyHostBehaviour;

@@ -56,8 +56,10 @@ interface MxRecipients {
   readonly recipients?: readonly string[];
 }
 
+/** What becomes of a recipient, and its enhanced status code. */
 export type Outcome = readonly [RecipientOutcome['outcome'], string];
 
+/** A scenario in a few words. */
 export interface ScenarioOutline {
   readonly name: string;
   readonly title: string;
@@ -75,12 +77,15 @@ export interface ScenarioOutline {
   readonly expected: ExpectationOutline;
 }
 
+/** Taken over by the peer. */
 export const delivered: Outcome = ['delivered', '2.0.0'];
 
+/** To be tried again; a status of class 4. */
 export function deferred(status: string): Outcome {
   return ['deferred', status];
 }
 
+/** Back to the sender; a status of class 5. */
 export function failed(status: string): Outcome {
   return ['failed', status];
 }

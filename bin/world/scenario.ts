@@ -30,6 +30,7 @@ export type PreludeStep =
   | { readonly kind: 'send'; readonly message: ScenarioMessage }
   | { readonly kind: 'change'; readonly change: WorldChange };
 
+/** One row of the scenario table. */
 export interface Scenario {
   /** Kebab-case; the first label of its domains. */
   readonly name: string;
@@ -49,6 +50,7 @@ export interface Scenario {
   readonly expected: Expected;
 }
 
+/** What becomes of one recipient in one attempt. */
 export interface RecipientOutcome {
   readonly address: string;
   readonly outcome: 'delivered' | 'deferred' | 'failed';
@@ -79,6 +81,7 @@ export interface ExpectedMx {
   readonly contents?: readonly string[];
 }
 
+/** All that must come of a scenario. */
 export interface Expected {
   readonly recipients: readonly RecipientOutcome[];
   /** Each of these must be on record. */
@@ -97,6 +100,7 @@ export interface Observed {
   readonly mx: Readonly<Record<string, readonly MxConnection[]>>;
 }
 
+/** The judgement on one run of a scenario. */
 export interface Comparison {
   readonly asExpected: boolean;
   /** One line each. */

@@ -10,6 +10,7 @@ import { requireTlsScenarios } from './scenarios/requiretls.ts';
 import { routeScenarios } from './scenarios/routes.ts';
 import { transactionScenarios } from './scenarios/transactions.ts';
 
+/** All scenarios. */
 export const scenarios: readonly Scenario[] = [
   ...mtaStsScenarios,
   ...cachedPolicyScenarios,
@@ -18,6 +19,7 @@ export const scenarios: readonly Scenario[] = [
   ...routeScenarios,
 ];
 
+/** Those that `npm start` shows; each ends within a second or so. */
 export const tourScenarios: readonly Scenario[] = scenarios.filter(({ tour }) => tour);
 
 /**

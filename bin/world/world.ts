@@ -21,11 +21,13 @@ export interface AddressOfHost {
   readonly addressOf: string;
 }
 
+/** A zone, with addresses still to be filled in. */
 export interface ZoneDefinition {
   readonly origin: string;
   readonly records: readonly (ZoneRecord | AddressOfHost)[];
 }
 
+/** That questions for a name fail, and how. */
 export interface FaultDefinition {
   readonly name: string;
   /** Default: every type. */
@@ -80,6 +82,7 @@ export interface ReservedPlace {
 export type WorldNetwork = NetworkSetting &
   Required<Pick<NetworkSetting, 'resolvers' | 'smtpPort' | 'httpsPort' | 'extraRoots'>>;
 
+/** A running world. */
 export interface World {
   readonly network: WorldNetwork;
   readonly certificates: Certificates;

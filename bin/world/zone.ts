@@ -59,6 +59,7 @@ export interface ZoneTable {
 /** Longer alias chains are answered with SERVFAIL, as resolvers do. */
 const aliasesMax = 16;
 
+/** Makes a table of zones; names that none of them holds do not exist. */
 export function createZoneTable(zones: readonly Zone[] = []): ZoneTable {
   const table = new Map<string, Zone>();
   const faults = new Map<string, DnsFault>();

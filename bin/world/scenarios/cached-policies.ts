@@ -145,4 +145,5 @@ const cached: readonly ScenarioOutline[] = [
   },
 ];
 
+/** Each primes the cache first. */
 export const cachedPolicyScenarios: readonly Scenario[] = cached.map(drawScenario);

@@ -353,6 +353,7 @@ const withoutPolicy: readonly ScenarioOutline[] = [
   },
 ];
 
+/** Each with an empty cache. */
 export const mtaStsScenarios: readonly Scenario[] = [
   ...enforced,
   ...patterns,

@@ -243,6 +243,7 @@ const doingWithout: readonly ScenarioOutline[] = [
   },
 ];
 
+/** Messages that ask for more than the default, and for less. */
 export const requireTlsScenarios: readonly Scenario[] = [...requiring, ...doingWithout].map(
   drawScenario,
 );

@@ -221,6 +221,7 @@ const routes: readonly ScenarioOutline[] = [
   },
 ];
 
+/** The ways to a host, and the ends of them. */
 export const routeScenarios: readonly Scenario[] = [
   ...unprotected,
   ...undeliverable,

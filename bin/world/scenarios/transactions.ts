@@ -330,6 +330,7 @@ function dsnMessage(name: string): MessageOutline {
   };
 }
 
+/** Refusals, broken sessions and extensions. */
 export const transactionScenarios: readonly Scenario[] = [...refused, ...broken, ...extensions].map(
   drawScenario,
 );

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
+/** A connection to a host under test. */
 export interface RawClient {
   /** Sends octets as they are; CRLF is the caller's. */
   send(text: string | Uint8Array): void;
@@ -17,6 +18,7 @@ export interface RawClient {
   close(): void;
 }
 
+/** Connects; nothing has been said yet. */
 export async function connectRaw(at: { address: string; port: number }): Promise<RawClient> {
   let socket: Socket = connect(at.port, at.address);
   let text = '';
