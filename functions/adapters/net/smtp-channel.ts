@@ -62,6 +62,10 @@ export function createChannelOpener(options: ChannelOpenerOptions): OpenChannel 
   };
   return async (target, deadlineMs) => {
     checkTarget(target);
+    if (now() >= deadlineMs) {
+      const message = `no time is left to connect to ${describePeer(target)}`;
+      throw new TransportSecurityError('time-too-short', message);
+    }
     return openChannel(opener, target, deadlineMs);
   };
 }
