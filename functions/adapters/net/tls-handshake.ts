@@ -8,7 +8,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { ChannelTarget, TlsFacts } from '../../delivery/channel.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { resolveLimit, type TimeLimit } from './smtp-timeouts.ts';
-import type { StoredSession, TlsSessions } from './tls-sessions.ts';
+import { resumableUntil, type StoredSession, type TlsSessions } from './tls-sessions.ts';
 import { judgePeer, resumeFacts } from './tls-verdict.ts';
 
 export interface HandshakeOptions {
@@ -47,16 +47,28 @@ export async function secureSocket(
   await finishHandshake(socket, plain, options);
 
   const isResumed = stored !== undefined && socket.isSessionReused();
-  const { facts, notAfterMs } = isResumed
-    ? { facts: resumeFacts(socket, stored.facts), notAfterMs: stored.notAfterMs }
-    : judgePeer(socket, target.host);
+  const { facts, untilMs } = isResumed
+    ? { facts: resumeFacts(socket, stored.facts), untilMs: stored.untilMs }
+    : judge(socket, options);
   keep = (ticket) => {
     if (target.tls !== 'pkix' || facts.pkix.verified) {
-      sessions.put(target, { ticket, facts, notAfterMs }, now());
+      sessions.put(target, { ticket, facts, untilMs });
     }
   };
+  // RFC 5077 §3.3: under TLS 1.2 a ticket stays good, and the server need not send another.
+  if (isResumed && tickets.length === 0 && facts.version === 'TLSv1.2') {
+    tickets.push(stored.ticket);
+  }
   tickets.forEach(keep);
   return { socket, facts };
+}
+
+function judge(
+  socket: TLSSocket,
+  { target, now }: HandshakeOptions,
+): { readonly facts: TlsFacts; readonly untilMs: number } {
+  const { facts, notAfterMs } = judgePeer(socket, target.host);
+  return { facts, untilMs: resumableUntil(now(), notAfterMs) };
 }
 
 function startHandshake(

@@ -12,26 +12,32 @@ import type { ChannelTarget, TlsFacts } from '../../delivery/channel.ts';
 const ticketsPerKeyMax = 4;
 const keysMax = 512;
 
-/** A session older than this is made anew, although RFC 8446 §4.6.1 allows a week. */
-const ageMsMax = 3_600_000;
+/** How long a certificate is taken as seen, although RFC 8446 §4.6.1 lets a ticket live for a week. */
+const seenMsMax = 3_600_000;
 
 export interface StoredSession {
   readonly ticket: Buffer;
   /** Of the full handshake. */
   readonly facts: TlsFacts;
-  /** When the certificate behind it ends, epoch milliseconds. */
-  readonly notAfterMs: number;
+  /** When the certificate has to be seen again, epoch milliseconds; resuming does not put it off. */
+  readonly untilMs: number;
+}
+
+/** Until when sessions that follow from a full handshake at `nowMs` may be resumed. */
+export function resumableUntil(nowMs: number, certificateEndsAtMs: number): number {
+  return Math.min(nowMs + seenMsMax, certificateEndsAtMs);
 }
 
 export interface TlsSessions {
-  /** A session for this target, which is gone from the store then (RFC 8446 §C.4: a ticket is used once). */
+  /** A session for this target, which is gone from the store then (RFC 8446 §C.4: a ticket is
+   * best used once). */
   take(target: ChannelTarget, nowMs: number): StoredSession | undefined;
-  put(target: ChannelTarget, session: StoredSession, nowMs: number): void;
+  put(target: ChannelTarget, session: StoredSession): void;
 }
 
 /** Makes an empty store; it lives as long as the process and is bounded. */
 export function createTlsSessions(): TlsSessions {
-  const stored = new Map<string, { session: StoredSession; untilMs: number }[]>();
+  const stored = new Map<string, StoredSession[]>();
   return {
     take: (target, nowMs) => {
       const key = keyOf(target);
@@ -42,15 +48,14 @@ export function createTlsSessions(): TlsSessions {
       } else {
         stored.set(key, fresh);
       }
-      return newest?.session;
+      return newest;
     },
-    put: (target, session, nowMs) => {
+    put: (target, session) => {
       const key = keyOf(target);
       const kept = stored.get(key) ?? [];
       // A Map keeps the order of insertion: the key that was longest without a new ticket comes first.
       stored.delete(key);
-      const untilMs = Math.min(session.notAfterMs, nowMs + ageMsMax);
-      stored.set(key, [...kept, { session, untilMs }].slice(-ticketsPerKeyMax));
+      stored.set(key, [...kept, session].slice(-ticketsPerKeyMax));
       const oldest = stored.keys().next().value;
       if (stored.size > keysMax && oldest !== undefined) {
         stored.delete(oldest);
