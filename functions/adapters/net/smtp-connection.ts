@@ -262,7 +262,9 @@ function takeOctets(state: State, octets: Buffer): void {
     }
     lose(state, failure(state, error.code, error.message));
   }
-  if (state.outOfStep) {
+  // An early reply to content may be half here; anything else that nobody waits for is one too many.
+  const isUnasked = state.due.length === 0 && state.reader.hasRest && !state.isFlushing;
+  if (state.outOfStep || isUnasked) {
     lose(state, failure(state, 'reply-malformed', 'more was sent than was asked for'));
   }
 }

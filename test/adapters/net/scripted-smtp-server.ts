@@ -42,7 +42,7 @@ export async function scriptedServer(
   const sessions: ServerSession[] = [];
   const failures: unknown[] = [];
   const running: Promise<void>[] = [];
-  const server: Server = createServer((socket) => {
+  const server: Server = createServer({ noDelay: true }, (socket) => {
     const session = createSession(socket);
     sessions.push(session);
     running.push(
@@ -74,6 +74,8 @@ export async function scriptedServer(
 function createSession(first: Socket): ServerSession {
   let socket = first;
   let text = '';
+  /** The last piece that arrived, and a little before it. */
+  let latest = '';
   let isOver = false;
   let waiters: (() => void)[] = [];
   const wake = (): void => {
@@ -85,7 +87,9 @@ function createSession(first: Socket): ServerSession {
   };
   const log: string[] = [];
   const onData = (octets: Buffer): void => {
-    text += octets.toString('latin1');
+    const arrived = octets.toString('latin1');
+    text += arrived;
+    latest = latest.slice(-4) + arrived;
     wake();
   };
   const onEnd = (): void => {
@@ -130,7 +134,11 @@ function createSession(first: Socket): ServerSession {
       }
     },
     line: () => take(() => text.indexOf('\r\n'), 2),
-    content: () => take(() => findContentEnd(text), 3),
+    content: () => {
+      latest = text;
+      // Reading all of a large message again for each piece of it would take longer than sending it.
+      return take(() => (latest.includes('.\r\n') ? findContentEnd(text) : -1), 3);
+    },
     octets: (count) => take(() => (text.length >= count ? count : -1), 0),
     buffered: () => text,
     arrival: async () => {
@@ -194,6 +202,7 @@ export function standardScript(
   const { capabilities = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN', 'SIZE 50000000'] } = options;
   return async (session) => {
     let offered = capabilities;
+    let hasMail = false;
     let recipients = 0;
     const answer = (command: string, friendly: string): boolean => {
       const reply = options.reply?.(command, session) ?? friendly;
@@ -213,9 +222,10 @@ export function standardScript(
         }
       } else if (verb === 'MAIL' || verb === 'RSET') {
         recipients = 0;
-        answer(line, '250 2.1.0 ok\r\n');
+        hasMail = answer(line, '250 2.1.0 ok\r\n') && verb === 'MAIL';
       } else if (verb === 'RCPT') {
-        recipients += answer(line, '250 2.1.5 ok\r\n') ? 1 : 0;
+        const friendly = hasMail ? '250 2.1.5 ok\r\n' : '503 5.5.1 MAIL first\r\n';
+        recipients += answer(line, friendly) ? 1 : 0;
       } else if (verb === 'DATA') {
         const friendly = recipients > 0 ? '354 go on\r\n' : '554 5.5.1 no valid recipients\r\n';
         if (answer(line, friendly) && (await session.content()) !== undefined) {
