@@ -67,8 +67,13 @@ function judge(
   socket: TLSSocket,
   { target, now }: HandshakeOptions,
 ): { readonly facts: TlsFacts; readonly untilMs: number } {
-  const { facts, notAfterMs } = judgePeer(socket, target.host);
+  const { facts, notAfterMs } = judgePeer(socket, nameOf(target));
   return { facts, untilMs: resumableUntil(now(), notAfterMs) };
+}
+
+/** RFC 6066 §3: without the trailing dot, which names in certificates do not have either. */
+function nameOf({ host }: ChannelTarget): string {
+  return host.endsWith('.') ? host.slice(0, -1) : host;
 }
 
 function startHandshake(
@@ -80,7 +85,7 @@ function startHandshake(
     socket: plain,
     secureContext: context,
     // RFC 8461 §7.1: SNI is the MX name. RFC 6066 §3 has no literal in it.
-    servername: isIP(target.host) === 0 ? target.host : '',
+    servername: isIP(target.host) === 0 ? nameOf(target) : '',
     // Judged afterwards, by stricter rules (tls-verdict.ts).
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,

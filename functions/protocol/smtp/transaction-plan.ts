@@ -3,10 +3,12 @@
  *
  * A message that the peer cannot take whole is refused here, before MAIL: nothing is converted down.
  */
+import { parseDomainName } from '../domain-name.ts';
+import { TransportSecurityError } from '../errors.ts';
 import { type Capabilities, readSizeLimit } from './capabilities.ts';
 import { formatMail, formatRcpt } from './command.ts';
-import { canonicalizeContent, stuffDots } from './content.ts';
-import { isMailbox } from './mailbox.ts';
+import { type CanonicalContent, canonicalizeContent, stuffDots } from './content.ts';
+import { isMailbox, parseMailbox } from './mailbox.ts';
 import { failedFor } from './recipient-result.ts';
 import type { RecipientResult, Transaction, TransactionRecipient } from './transaction.ts';
 
@@ -20,8 +22,9 @@ export interface SessionOffer {
 /** The lines and octets of one transaction. Recipients are named by their place in the transaction. */
 export interface TransactionPlan {
   readonly mail: string;
+  /** Without those in `refused`; where there is none left, nothing is said. */
   readonly rcpts: readonly { readonly recipient: number; readonly command: string }[];
-  /** Recipients that are settled before anything is said. With all of them here, `rcpts` is empty. */
+  /** Recipients that are settled beforehand. */
   readonly refused: ReadonlyMap<number, RecipientResult>;
   /** `bdat` (RFC 3030) or `data`; the octets are dot-stuffed for the latter. */
   readonly transfer: 'bdat' | 'data';
@@ -37,52 +40,32 @@ export interface TransactionPlan {
 export function planTransaction(transaction: Transaction, offer: SessionOffer): TransactionPlan {
   const { capabilities } = offer;
   const content = canonicalizeContent(transaction.content);
-  const isInternational =
-    !isAscii(transaction.mailFrom) ||
-    content.eightBitHeader ||
-    // RFC 6531 §3.4: said by the sender, and not ruled out by content that is all ASCII, headers of parts included.
-    (transaction.smtpUtf8 && content.eightBit);
-
-  const wholeRefusal =
-    refuseReversePath(transaction) ??
+  const mailFrom = transaction.mailFrom === '' ? '' : formatAddress(transaction.mailFrom);
+  const refusal =
+    (mailFrom === undefined ? reversePathRefusal : undefined) ??
     refuseRequireTls(transaction, offer) ??
-    refuseContent({
+    refuseContent(content, {
       capabilities,
-      isInternational,
-      eightBit: content.eightBit,
-      sizeOctets: content.octets.length,
+      isInternational: isInternational(transaction, content, mailFrom),
     });
-
-  const offersSmtpUtf8 = capabilities.has('SMTPUTF8');
-  const refused = new Map<number, RecipientResult>();
-  const said: { recipient: number; address: TransactionRecipient }[] = [];
-  for (const [recipient, address] of transaction.recipients.entries()) {
-    const refusal = wholeRefusal ?? refuseRecipient(address, offersSmtpUtf8);
-    if (refusal === undefined) {
-      said.push({ recipient, address });
-    } else {
-      refused.set(recipient, refusal);
-    }
-  }
-
+  const { said, refused } = sortRecipients(transaction, refusal, capabilities);
   const offersDsn = capabilities.has('DSN');
   const transfer = capabilities.has('CHUNKING') ? 'bdat' : 'data';
   return {
-    mail:
-      wholeRefusal !== undefined
-        ? ''
-        : formatMail(transaction.mailFrom, {
-            ...(capabilities.has('SIZE') ? { sizeOctets: content.octets.length } : {}),
-            eightBit: content.eightBit,
-            // RFC 6531 §3.4: an address beyond ASCII on any path needs the parameter.
-            smtpUtf8: isInternational || said.some(({ address }) => !isAscii(address.address)),
-            requireTls: transaction.requireTls,
-            ...(offersDsn && transaction.ret !== undefined ? { ret: transaction.ret } : {}),
-            ...(offersDsn && transaction.envid !== undefined ? { envid: transaction.envid } : {}),
-          }),
-    rcpts: said.map(({ recipient, address }) => ({
+    mail: formatMail(mailFrom ?? '', {
+      ...(capabilities.has('SIZE') ? { sizeOctets: content.octets.length } : {}),
+      eightBit: content.eightBit,
+      // RFC 6531 §3.4: an address beyond ASCII on any path needs the parameter.
+      smtpUtf8:
+        isInternational(transaction, content, mailFrom) ||
+        said.some(({ address }) => !isAscii(address)),
+      requireTls: transaction.requireTls,
+      ...(offersDsn && transaction.ret !== undefined ? { ret: transaction.ret } : {}),
+      ...(offersDsn && transaction.envid !== undefined ? { envid: transaction.envid } : {}),
+    }),
+    rcpts: said.map(({ recipient, ...path }) => ({
       recipient,
-      command: formatRcpt(address, offersDsn),
+      command: formatRcpt(path, offersDsn),
     })),
     refused,
     transfer,
@@ -90,11 +73,81 @@ export function planTransaction(transaction: Transaction, offer: SessionOffer): 
   };
 }
 
-function refuseReversePath(transaction: Transaction): RecipientResult | undefined {
-  if (transaction.mailFrom === '' || isMailbox(transaction.mailFrom)) {
+interface SortedRecipients {
+  readonly said: readonly (TransactionRecipient & { readonly recipient: number })[];
+  readonly refused: ReadonlyMap<number, RecipientResult>;
+}
+
+function sortRecipients(
+  transaction: Transaction,
+  refusal: RecipientResult | undefined,
+  capabilities: Capabilities,
+): SortedRecipients {
+  const said: (TransactionRecipient & { readonly recipient: number })[] = [];
+  const refused = new Map<number, RecipientResult>();
+  for (const [recipient, path] of transaction.recipients.entries()) {
+    const address = formatAddress(path.address);
+    if (refusal !== undefined) {
+      refused.set(recipient, refusal);
+    } else if (address === undefined) {
+      refused.set(recipient, addressRefusal);
+    } else if (!isAscii(address) && !capabilities.has('SMTPUTF8')) {
+      refused.set(recipient, smtpUtf8Refusal);
+    } else {
+      said.push({ ...path, address, recipient });
+    }
+  }
+  return { said, refused };
+}
+
+const reversePathRefusal = failedFor(
+  'address-invalid',
+  'the reverse-path is not a mailbox (RFC 5321 §4.1.2)',
+);
+const addressRefusal = failedFor(
+  'address-invalid',
+  'the address is not a mailbox (RFC 5321 §4.1.2)',
+);
+const smtpUtf8Refusal = failedFor(
+  'smtputf8-not-offered',
+  'the local part is beyond ASCII and the peer does not offer SMTPUTF8',
+);
+
+/**
+ * An address as it is said; undefined if it is none.
+ *
+ * RFC 6531 §3.2: a domain in A-labels asks nothing of the peer, so that SMTPUTF8 is left to local parts that need it.
+ */
+function formatAddress(address: string): string | undefined {
+  if (!isMailbox(address)) {
     return undefined;
   }
-  return failedFor('address-invalid', 'the reverse-path is not a mailbox (RFC 5321 §4.1.2)');
+  if (isAscii(address)) {
+    return address;
+  }
+  const { localPart, domain } = parseMailbox(address);
+  try {
+    return `${localPart}@${parseDomainName(domain)}`;
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Whether the message needs SMTPUTF8, whoever its recipients are. */
+function isInternational(
+  transaction: Transaction,
+  content: CanonicalContent,
+  mailFrom = '',
+): boolean {
+  return (
+    !isAscii(mailFrom) ||
+    content.eightBitHeader ||
+    // RFC 6531 §3.4: said by the sender, and not ruled out by content that is all ASCII, headers of parts included.
+    (transaction.smtpUtf8 && content.eightBit)
+  );
 }
 
 /** RFC 8689 §4.2.1 and §2: the parameter goes only to a peer that offers it, over TLS. */
@@ -108,49 +161,32 @@ function refuseRequireTls(
   return failedFor('requiretls-not-offered', 'the session does not offer REQUIRETLS over TLS');
 }
 
-function refuseContent(demand: {
-  readonly capabilities: Capabilities;
-  readonly isInternational: boolean;
-  readonly eightBit: boolean;
-  readonly sizeOctets: number;
-}): RecipientResult | undefined {
-  const { capabilities, isInternational, eightBit, sizeOctets } = demand;
+function refuseContent(
+  content: CanonicalContent,
+  offered: { readonly capabilities: Capabilities; readonly isInternational: boolean },
+): RecipientResult | undefined {
+  const { capabilities } = offered;
   // RFC 6531 §3.2: an internationalized message MUST NOT go to a server without SMTPUTF8.
-  if (isInternational && !capabilities.has('SMTPUTF8')) {
+  if (offered.isInternational && !capabilities.has('SMTPUTF8')) {
     return failedFor(
       'smtputf8-not-offered',
       'the message has a reverse-path or header beyond ASCII and the peer does not offer SMTPUTF8',
     );
   }
   // RFC 6152 §3: without the extension 8-bit content is to be converted or refused.
-  if (eightBit && !capabilities.has('8BITMIME')) {
+  if (content.eightBit && !capabilities.has('8BITMIME')) {
     return failedFor(
       'eightbitmime-not-offered',
       'the message has 8-bit content and the peer does not offer 8BITMIME',
     );
   }
   // RFC 1870 §6.1: a message known to be too large is not worth a transaction.
+  const sizeOctets = content.octets.length;
   const sizeLimit = readSizeLimit(capabilities);
   if (sizeLimit !== undefined && sizeOctets > sizeLimit) {
     return failedFor(
       'size-exceeded',
       `the message has ${sizeOctets} octets and the peer takes ${sizeLimit}`,
-    );
-  }
-  return undefined;
-}
-
-function refuseRecipient(
-  recipient: TransactionRecipient,
-  offersSmtpUtf8: boolean,
-): RecipientResult | undefined {
-  if (!isMailbox(recipient.address)) {
-    return failedFor('address-invalid', 'the address is not a mailbox (RFC 5321 §4.1.2)');
-  }
-  if (!offersSmtpUtf8 && !isAscii(recipient.address)) {
-    return failedFor(
-      'smtputf8-not-offered',
-      'the address is beyond ASCII and the peer does not offer SMTPUTF8',
     );
   }
   return undefined;

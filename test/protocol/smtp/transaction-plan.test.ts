@@ -115,6 +115,34 @@ describe('what is said', () => {
   });
 });
 
+describe('domains beyond ASCII (RFC 6531 §3.2)', () => {
+  test.each([
+    ['b@b\u00fccher.test', 'b@xn--bcher-kva.test', false, 'A-labels ask nothing of the peer'],
+    ['b@B\u00dcCHER.test', 'b@xn--bcher-kva.test', false, 'mapped'],
+    ['\u00e9@b\u00fccher.test', '\u00e9@xn--bcher-kva.test', true, 'the local part does'],
+    ['b@xn--bcher-kva.test', 'b@xn--bcher-kva.test', false, 'A-labels already'],
+    ['b@Y.test', 'b@Y.test', false, 'ASCII stays as written'],
+  ])('%s', (address, wire, smtpUtf8, _why) => {
+    const plan = planTransaction(transaction({ recipients: [{ address }] }), offer(everything));
+    expect(plan.rcpts).toEqual([{ recipient: 0, command: `RCPT TO:<${wire}>\r\n` }]);
+    expect(plan.mail.includes('SMTPUTF8')).toBe(smtpUtf8);
+  });
+
+  test('the reverse-path too', () => {
+    const bounceable = transaction({ mailFrom: 'a@b\u00fccher.test' });
+    expect(planTransaction(bounceable, offer(without('SMTPUTF8'))).mail).toBe(
+      'MAIL FROM:<a@xn--bcher-kva.test> SIZE=17\r\n',
+    );
+  });
+
+  test('a domain that IDNA does not know is none', () => {
+    const recipients = [{ address: 'b@\u0300.test' }, { address: `b@${'\u00e9'.repeat(60)}.test` }];
+    const { refused } = planTransaction(transaction({ recipients }), offer(everything));
+    expect(refused.get(0)).toMatchObject({ code: 'address-invalid' });
+    expect(refused.get(1)).toMatchObject({ code: 'address-invalid' });
+  });
+});
+
 describe('what is refused before MAIL', () => {
   test.each<[string[], Parameters<typeof transaction>[0], FailureCode, string]>([
     [everything, { content: 'x'.repeat(999) }, 'size-exceeded', 'one octet too many with its CRLF'],
