@@ -75,7 +75,7 @@ export function createSmtpConnection(
       return isUsable(state);
     },
     get lost() {
-      return state.lost;
+      return whyOver(state);
     },
     get outOfStep() {
       return state.outOfStep;
@@ -126,6 +126,8 @@ interface State {
   isCutByDeadline: boolean;
   hasHeardPeer: boolean;
   outOfStep: boolean;
+  /** Released or ended by us. */
+  isRetired: boolean;
   lost: TransportSecurityError | undefined;
 }
 
@@ -154,6 +156,7 @@ function createState(
     isCutByDeadline: false,
     hasHeardPeer: false,
     outOfStep: false,
+    isRetired: false,
     lost: undefined,
   };
   attach(state);
@@ -184,13 +187,25 @@ function detach(state: State): void {
   socket.off('error', events.error);
 }
 
+function isOver(state: State): boolean {
+  return state.isRetired || state.lost !== undefined;
+}
+
 function isUsable(state: State): boolean {
-  return state.lost === undefined && !state.outOfStep;
+  return !isOver(state) && !state.outOfStep;
+}
+
+/** An error takes long to make, and most connections are given up without anybody asking why. */
+function whyOver(state: State): TransportSecurityError | undefined {
+  return state.isRetired
+    ? failure(state, 'connection-lost', 'the connection was given up')
+    : state.lost;
 }
 
 function expectReply(state: State, awaited: AwaitedReply): void {
-  if (state.lost !== undefined) {
-    awaited.lose?.(state.lost);
+  const error = whyOver(state);
+  if (error !== undefined) {
+    awaited.lose?.(error);
     return;
   }
   state.due.push(awaited);
@@ -232,7 +247,7 @@ function flush(state: State, limit: TimeLimit, left: () => void): void {
   arm(state, limit);
   handOver(state, () => {
     state.isFlushing = false;
-    if (state.lost === undefined) {
+    if (!isOver(state)) {
       state.timer.disarm();
       left();
     }
@@ -250,7 +265,7 @@ function takeOctets(state: State, octets: Buffer): void {
   try {
     for (
       let reply = state.reader.next();
-      reply !== undefined && state.lost === undefined;
+      reply !== undefined && !isOver(state);
       reply = state.reader.next()
     ) {
       state.hasHeardPeer = true;
@@ -310,16 +325,16 @@ function loseByError(state: State, cause: NodeJS.ErrnoException): void {
 
 /** Takes no further part in the socket; tells nobody. False if it was over already. */
 function retire(state: State): boolean {
-  if (state.lost !== undefined) {
+  if (isOver(state)) {
     return false;
   }
-  state.lost = failure(state, 'connection-lost', 'the connection was given up');
+  state.isRetired = true;
   detach(state);
   return true;
 }
 
 function lose(state: State, error: TransportSecurityError): void {
-  if (state.lost !== undefined) {
+  if (isOver(state)) {
     return;
   }
   state.lost = error;
