@@ -70,7 +70,13 @@ async function handleResult(
   { plan, log, source, context }: Sending,
 ): Promise<boolean> {
   const [first] = result.recipients;
-  if (result.contentSent === 'none' && first !== undefined && first.outcome !== 'delivered') {
+  const isRefused = result.recipients.some(({ outcome }) => outcome === 'failed');
+  if (
+    result.contentSent === 'none' &&
+    !isRefused &&
+    first !== undefined &&
+    first.outcome !== 'delivered'
+  ) {
     if (first.code === 'time-too-short') {
       await putBackToNow(claimed, context);
       return false;

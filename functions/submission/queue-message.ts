@@ -3,8 +3,9 @@
  * (`mailFrom`, `rcptTo`, `content`); what is left out is filled in by {@link parseQueueMessage}.
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TransportSecurityError } from '../protocol/errors.ts';
+import type { TlsDemand } from '../protocol/requiretls/demand.ts';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
 
 /** SQS takes 1 MiB a message; base64 and the envelope leave this much for an inline body. */
@@ -13,26 +14,39 @@ const inlineBase64CharsMax = 1_048_576;
 /** Recipients of one message. RFC 5321 §4.5.3.1.8 asks for 100 at least. */
 const recipientsMax = 2_000;
 
-const mailbox = z.string().refine(isMailbox, {
+const mailbox: z.ZodString = z.string().refine(isMailbox, {
   error: 'not a mailbox (RFC 5321 §4.1.2): use local-part@domain, 64 + 255 octets at most',
 });
 
-const esmtpText = z
+const esmtpText: z.ZodString = z
   .string()
   .max(500)
   .regex(/^[\x20-\x7e]*$/, { error: 'only printable ASCII (RFC 3461 §4)' });
 
-const recipientSchema = z.strictObject({
+/** A recipient with its DSN parameters (RFC 3461). */
+export interface QueueRecipient {
+  readonly address: string;
+  readonly notify?: ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[];
+  /** `addr-type;address`, not xtext. */
+  readonly orcpt?: string;
+}
+
+const recipientSchema: z.ZodType<QueueRecipient> = z.strictObject({
   address: mailbox,
   notify: z
     .array(z.enum(['NEVER', 'SUCCESS', 'FAILURE', 'DELAY']))
     .min(1)
     .max(3)
-    .optional(),
-  orcpt: esmtpText.optional(),
+    .exactOptional(),
+  orcpt: esmtpText.exactOptional(),
 });
 
-const contentSchema = z.union([
+/** Where the message's octets are: inline in base64, or in the message bucket. */
+export type ContentReference =
+  | { readonly data: string }
+  | { readonly bucket: string; readonly key: string };
+
+const contentSchema: z.ZodType<ContentReference> = z.union([
   z.strictObject({ data: z.base64().max(inlineBase64CharsMax) }),
   z.strictObject({
     bucket: z
@@ -45,45 +59,63 @@ const contentSchema = z.union([
 ]);
 
 /** Added by prepare: the record is for one next-hop domain, its tags are read and taken off. */
-const preparedSchema = z.strictObject({
+export interface PreparedPart {
+  /** The next-hop domain. */
+  readonly domain: string;
+  readonly demand: TlsDemand;
+  /** Why the demand is what it is. */
+  readonly demandReason: string;
+  /** Whether the message itself asks for REQUIRETLS, which no exception or toggle may take away. */
+  readonly explicit: boolean;
+  /** Of envelope and content reference as first accepted. */
+  readonly hash: string;
+}
+
+const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
   domain: z.string().min(1).max(253),
   demand: z.enum(['require', 'default', 'optional']),
-  /** Why it is `require` or `optional`. */
   demandReason: z.string().max(500),
-  /** Whether the message itself asks for REQUIRETLS, which no exception or toggle may take away. */
   explicit: z.boolean(),
-  /** Of envelope and content reference as first accepted. */
   hash: z.string().length(64),
 });
 
-const queueMessageSchema = z.strictObject({
+/** A queue message as sent: everything but envelope and content may be left out. */
+interface ParsedMessage {
+  readonly version: 1;
+  readonly id?: string;
+  /** '' for the null reverse-path. */
+  readonly mailFrom: string;
+  readonly rcptTo: QueueRecipient[];
+  readonly requireTls?: boolean;
+  readonly ret?: 'FULL' | 'HDRS';
+  readonly envid?: string;
+  readonly smtpUtf8?: boolean;
+  readonly content: ContentReference;
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly submittedAt?: string;
+  readonly expiresAt?: string;
+  readonly prepared?: PreparedPart;
+}
+
+const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   version: z.literal(1).default(1),
   id: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,128}$/)
-    .optional(),
+    .exactOptional(),
   mailFrom: z.union([z.literal(''), mailbox]),
   rcptTo: z.array(recipientSchema).min(1).max(recipientsMax),
-  requireTls: z.boolean().optional(),
-  ret: z.enum(['FULL', 'HDRS']).optional(),
-  envid: esmtpText.max(100).optional(),
-  smtpUtf8: z.boolean().optional(),
+  requireTls: z.boolean().exactOptional(),
+  ret: z.enum(['FULL', 'HDRS']).exactOptional(),
+  envid: esmtpText.max(100).exactOptional(),
+  smtpUtf8: z.boolean().exactOptional(),
   content: contentSchema,
   attempt: z.int().min(1).max(1_000).default(1),
-  submittedAt: z.iso.datetime({ offset: true }).optional(),
-  expiresAt: z.iso.datetime({ offset: true }).optional(),
-  prepared: preparedSchema.optional(),
+  submittedAt: z.iso.datetime({ offset: true }).exactOptional(),
+  expiresAt: z.iso.datetime({ offset: true }).exactOptional(),
+  prepared: preparedSchema.exactOptional(),
 });
-
-type ParsedMessage = z.infer<typeof queueMessageSchema>;
-
-/** A recipient with its DSN parameters (RFC 3461). */
-export type QueueRecipient = z.infer<typeof recipientSchema>;
-
-/** Where the message's octets are. */
-export type ContentReference = z.infer<typeof contentSchema>;
-
-export type PreparedPart = z.infer<typeof preparedSchema>;
 
 /** A queue message with every default filled in. */
 export type QueueMessage = Omit<ParsedMessage, 'id' | 'submittedAt' | 'expiresAt'> & {

@@ -244,6 +244,25 @@ describe('several messages to one domain', () => {
     ]);
   });
 
+  test('a refusal stands, though the session ends with it', async () => {
+    const harness = createHarness();
+    harness.mx.set('rcpt.example', mxOf('mx.rcpt.example', 'mx2.rcpt.example'));
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction) =>
+        alike(
+          transaction,
+          { outcome: 'failed', code: 'rejected', reason: 'no', reply: reply(550, 'no') },
+          { contentSent: 'none', sessionLost: true },
+        ),
+    });
+    const one = record();
+    await harness.deliver(one);
+    expect(harness.sent).toHaveLength(1);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      recipients: [{ state: 'failed' }],
+    });
+  });
+
   test('one that is refused does not stop the others', async () => {
     const harness = createHarness();
     harness.peers.set('mx.rcpt.example', {
