@@ -4,6 +4,7 @@ import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
+import type { DeliveryParts } from '../../functions/handlers/deliver.ts';
 import type { StsState } from '../../functions/policy/ports.ts';
 import type { Answer, RecordType } from '../../functions/protocol/dns/answer.ts';
 import { type FailureCode, TransportSecurityError } from '../../functions/protocol/errors.ts';
@@ -43,6 +44,8 @@ export interface Harness {
   settings: DeliverySettings;
   readonly mx: Map<string, Answer<'MX'>>;
   readonly peers: Map<string, Peer>;
+  /** What the delivery function is made of. */
+  readonly parts: DeliveryParts;
   /** Runs one invocation of 15 minutes; resolves to what stays in the queue. */
   deliver(...records: QueueRecord[]): Promise<string[]>;
 }
@@ -139,32 +142,38 @@ export function createHarness(): Harness {
     },
     mx: new Map([['rcpt.example', mxOf('mx.rcpt.example')]]),
     peers: new Map(),
+    parts: {
+      ports: {
+        ...stores,
+        now: () => harness.nowMs,
+        random: () => 0.5,
+        newToken: () => `token-${++token}`,
+        resolver: { lookup: async (name, type) => lookup(harness, name, type) as never },
+        discoverPolicy: async (_domain, { afresh }) =>
+          (afresh === true ? harness.stsAfresh : undefined) ?? harness.sts,
+        openChannel: async (target) => {
+          harness.opened.push(target);
+          connection += 1;
+          return openFake(target, connection, harness);
+        },
+        observe: (event) => harness.events.push(event),
+      },
+      get settings() {
+        return harness.settings;
+      },
+      network: { smtpPort: 25, ipv6: false, allowPrivateAddresses: false },
+    },
     deliver: async (...records) => {
-      const openChannel = async (target: ChannelTarget): Promise<Channel> => {
-        harness.opened.push(target);
-        connection += 1;
-        return openFake(target, connection, harness);
-      };
-      const pool = createChannelPool({ openChannel, perHostMax: 2, now: () => harness.nowMs });
+      const { openChannel, now } = harness.parts.ports;
+      const pool = createChannelPool({ openChannel, perHostMax: 2, now });
       const deadlineMs = harness.nowMs + 15 * 60_000;
+      const contentDeadlineMs = deadlineMs - 610_000;
       try {
         return await deliverBatch(records, {
-          ports: {
-            ...stores,
-            now: () => harness.nowMs,
-            random: () => 0.5,
-            newToken: () => `token-${++token}`,
-            resolver: { lookup: async (name, type) => lookup(harness, name, type) as never },
-            discoverPolicy: async (_domain, { afresh }) =>
-              (afresh === true ? harness.stsAfresh : undefined) ?? harness.sts,
-            openChannel,
-            observe: (event) => harness.events.push(event),
-          },
-          settings: harness.settings,
-          network: { smtpPort: 25, ipv6: false, allowPrivateAddresses: false },
+          ...harness.parts,
           pool,
           deadlineMs,
-          contentDeadlineMs: deadlineMs - 610_000,
+          contentDeadlineMs,
         });
       } finally {
         await pool.close();
