@@ -67,7 +67,7 @@ export function* findAnchoredPaths(
     records,
     issuers: [...issuers.values()],
     presented: new Set(presented),
-    keys: readUnseenKeys(records, [leaf, ...presented]),
+    keys: readUnseenKeys(records, presented),
     signaturesLeft: signaturesMax,
   };
   yield* extend([leaf], search);
@@ -118,11 +118,11 @@ function readCertificates(records: readonly TlsaRecord[]): readonly PathCertific
 /** RFC 7671 §5.2.3: a bare key signs for an anchor that was not sent; one that was has its certificate to be judged by. */
 function readUnseenKeys(
   records: readonly TlsaRecord[],
-  seen: readonly PathCertificate[],
+  presented: readonly PathCertificate[],
 ): Search['keys'] {
   return records
     .filter((record) => isFull(record, tlsaSelector.publicKey))
-    .filter((record) => !seen.some((certificate) => isAbout(record, certificate)))
+    .filter((record) => !presented.some((certificate) => isAbout(record, certificate)))
     .map((record) => ({ key: readAssociatedKey(record.data), record }));
 }
 

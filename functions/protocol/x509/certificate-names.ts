@@ -22,11 +22,11 @@ import {
 import { extensionId } from './extensions.ts';
 
 /** The tags of GeneralName (RFC 5280 §4.2.1.6) that are told apart. */
-export const generalNameTag = {
+export const generalNameTag: Readonly<Record<'dns' | 'directory' | 'address', number>> = {
   dns: contextTag(2, 'primitive'),
   directory: contextTag(4, 'constructed'),
   address: contextTag(7, 'primitive'),
-} as const;
+};
 
 const commonNameId = '2.5.4.3';
 

@@ -99,9 +99,9 @@ function findIssuerFault({ certificates, anchorKey }: CertificationPath): PathFa
     }
     const constraints = readBasicConstraints(issuer);
     const isAnchor = anchorKey === undefined && index === certificates.length - 1;
-    // RFC 5280 §6.1.4 (k): a certificate of version 1 or 2 cannot say that it is an authority's; that the anchor is one
-    // was said in the DNS.
-    const mayIssue = constraints?.ca ?? (isAnchor && issuer.version < 3);
+    // RFC 5280 §6.1.4 (k): a root of version 1 cannot say that it is an authority's, which has to be known by other
+    // means. Whoever took it for the anchor knows.
+    const mayIssue = constraints?.ca ?? (isAnchor && issuer.version < 3 && isSelfIssued(issuer));
     if (!mayIssue) {
       return distrust(`${showSubject(issuer)} is not an authority`);
     }
