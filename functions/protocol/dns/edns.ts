@@ -69,3 +69,10 @@ function decodeExtendedError({ code, data }: EdnsOption): readonly ExtendedError
   );
   return [{ infoCode: high * 0x100 + low, text: text.join('') }];
 }
+
+/** The server's own explanation of a response code, where it gave one: ` (EDE 23: …)` or ''. */
+export function explainFailure({ edns }: { readonly edns?: Edns }): string {
+  const errors = edns?.extendedErrors ?? [];
+  const texts = errors.map(({ infoCode, text }) => `EDE ${infoCode}${text && `: ${text}`}`);
+  return texts.length === 0 ? '' : ` (${texts.slice(0, 3).join(', ')})`;
+}

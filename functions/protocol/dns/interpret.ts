@@ -8,6 +8,7 @@
  */
 import { TransportSecurityError } from '../errors.ts';
 import type { AliasHop, Answer, RecordData, RecordType } from './answer.ts';
+import { explainFailure } from './edns.ts';
 import type { DnsMessage, ResourceRecord } from './message.ts';
 import { type DnsName, foldName, formatName, isSubdomain, parseName, sameName } from './name.ts';
 import { malformed } from './reader.ts';
@@ -56,7 +57,7 @@ export function interpretResponse<T extends RecordType>(
   trail: Trail,
 ): Step<T> {
   if (message.rcode !== noError && message.rcode !== nameError) {
-    return fail(`${formatRcode(message.rcode)}${explain(message)}`);
+    return fail(`${formatRcode(message.rcode)}${explainFailure(message)}`);
   }
   // An alias's own record is data to those who ask for it (RFC 1034 §3.6.2).
   const end = type === 'CNAME' ? trail : followAliases(message, type, trail);
@@ -199,13 +200,6 @@ function facts(
 
 function fail<T extends RecordType>(reason: string): Step<T> {
   return { kind: 'answer', answer: { kind: 'failed', code: 'dns-server-failure', reason } };
-}
-
-/** The server's own explanation, where it gave one (RFC 8914). */
-function explain({ edns }: DnsMessage): string {
-  const errors = edns?.extendedErrors ?? [];
-  const texts = errors.map(({ infoCode, text }) => `EDE ${infoCode}${text && `: ${text}`}`);
-  return texts.length === 0 ? '' : ` (${texts.slice(0, 3).join(', ')})`;
 }
 
 function textOf(name: DnsName): string {

@@ -23,6 +23,7 @@ import {
   readUint16,
   readUint32,
 } from './reader.ts';
+import { formatType } from './record-type.ts';
 
 /** An SOA record's data (RFC 1035 §3.3.13), as far as negative answers need it. */
 export interface SoaData {
@@ -82,6 +83,22 @@ export function decodeRdata<T extends keyof DecodedData>(
   type: T,
 ): DecodedData[T] {
   return decodeWith({ message: rdata, end: rdata.length, offset: 0 }, type);
+}
+
+/**
+ * Holds RDATA that stands for itself against its type, if that is one of those understood here.
+ *
+ * @throws {TransportSecurityError} `dns-malformed`
+ */
+export function checkRdata(rdata: Uint8Array, type: number): void {
+  const name = formatType(type);
+  if (isDecoded(name)) {
+    decodeRdata(rdata, name);
+  }
+}
+
+function isDecoded(name: string): name is keyof DecodedData {
+  return Object.hasOwn(decoders, name);
 }
 
 function decodeWith<T extends keyof DecodedData>(rdata: Reader, type: T): DecodedData[T] {
