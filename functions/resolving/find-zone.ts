@@ -1,0 +1,375 @@
+/**
+ * The way down from a trust anchor to the zone that a name is in, one zone cut after another.
+ *
+ * A zone without keys is insecure only where the zone above proves that it vouches for none (RFC 4035 §5.2, RFC 6840
+ * §4.4). Whatever else is missing on the way makes everything below it bogus.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc4035.html#section-5 RFC 4035 §5}
+ */
+import type { DsData } from '../protocol/dns/dnssec-data.ts';
+import type { DnsMessage } from '../protocol/dns/message.ts';
+import { type DnsName, formatName, isSubdomain, sameName } from '../protocol/dns/name.ts';
+import { ancestorOf, countLabels, nameKey } from '../protocol/dns/name-tree.ts';
+import { decodeRdata } from '../protocol/dns/record-data.ts';
+import { recordTypes } from '../protocol/dns/record-type.ts';
+import { chooseDs, verifyKeys } from '../protocol/dnssec/delegation.ts';
+import { isDelegation } from '../protocol/dnssec/denial.ts';
+import type { ZoneKey } from '../protocol/dnssec/keys.ts';
+import { collectProof, proveAbsence } from '../protocol/dnssec/proof.ts';
+import { type Reason, reason } from '../protocol/dnssec/reason.ts';
+import { findOwners, findRrSet, formatSet, type RrSet } from '../protocol/dnssec/rrset.ts';
+import { verifyRrSet } from '../protocol/dnssec/signature.ts';
+import type { ValidationTerms } from '../protocol/dnssec/work.ts';
+import type { TransportSecurityError } from '../protocol/errors.ts';
+import { ask, askEarly, type Bogus, expectDnsFailure } from './ask.ts';
+import { type AnchorPoint, type Context, type Cut, closestAnchor } from './context.ts';
+import type { DnsFailureCode, Zone } from './zone.ts';
+
+type SecureZone = Extract<Zone, { readonly status: 'secure' }>;
+
+/**
+ * Finds the closest zone that encloses a name. Never rejects for what servers do: the zone is then indeterminate.
+ *
+ * Its apex is the name itself only if the name is a zone's apex.
+ */
+export async function findZone(context: Context, name: DnsName): Promise<Zone> {
+  const anchor = closestAnchor(context, name);
+  if (anchor === undefined) {
+    const text = `no trust anchor is above ${formatName(name) || '.'}`;
+    return unknownZone(name, reason('indeterminate', text));
+  }
+  let zone = zoneAt(await findCut(context, anchor.name, () => openAnchor(context, anchor)));
+  for (let labels = countLabels(anchor.name) + 1; labels <= countLabels(name); labels += 1) {
+    if (zone.status !== 'secure') {
+      break;
+    }
+    const above = zone;
+    const place = ancestorOf(name, labels);
+    const cut = await findCut(context, place, () => openCut(context, above, place));
+    if (cut.kind === 'nothing') {
+      break;
+    }
+    zone = cut.kind === 'zone' ? cut.zone : zone;
+  }
+  return zone;
+}
+
+function zoneAt(cut: Cut): Zone {
+  if (cut.kind !== 'zone') {
+    throw new TypeError('what has a trust anchor is a zone');
+  }
+  return cut.zone;
+}
+
+function unknownZone(apex: DnsName, why: Reason): Zone {
+  return { status: 'indeterminate', apex, parent: undefined, ds: [], reason: why };
+}
+
+/**
+ * Sends the queries that the way down to `apex` will need, all at once, so that it takes one round trip instead of two
+ * for each zone. Only what is likely to be needed: each query costs its servers something.
+ */
+export function prepareWay(context: Context, apex: DnsName): void {
+  const anchor = closestAnchor(context, apex);
+  if (anchor === undefined || anchor.ds.length === 0) {
+    return;
+  }
+  const start = countLabels(anchor.name);
+  const end = countLabels(apex);
+  for (let labels = start; labels <= end; labels += 1) {
+    const name = ancestorOf(apex, labels);
+    const known = recall(context, name);
+    if (known?.kind === 'nothing' || (known?.kind === 'zone' && known.zone.status !== 'secure')) {
+      return;
+    }
+    if (known !== undefined || context.openings.has(nameKey(name))) {
+      continue;
+    }
+    if (labels > start) {
+      askEarly(context, { name, type: recordTypes.DS });
+    }
+    // What is between a top-level domain and the signer may be no zone at all, and then has no keys.
+    if (labels === start || labels === 1 || labels === end) {
+      askEarly(context, { name, type: recordTypes.DNSKEY });
+    }
+  }
+}
+
+function recall(context: Context, name: DnsName): Cut | undefined {
+  const key = nameKey(name);
+  return context.found.get(key) ?? context.cuts.get(key, context.now());
+}
+
+/** Remembers, waits for whoever is looking already, or looks. */
+async function findCut(context: Context, name: DnsName, open: () => Promise<Cut>): Promise<Cut> {
+  const known = recall(context, name);
+  if (known !== undefined) {
+    return known;
+  }
+  const key = nameKey(name);
+  const awaited = context.openings.get(key);
+  if (awaited !== undefined) {
+    const cut = await awaited;
+    if (!ranOutOfTime(cut)) {
+      context.found.set(key, cut);
+      return cut;
+    }
+    // It was somebody else's time that ran out.
+  }
+  const opening = open();
+  context.openings.set(key, opening);
+  try {
+    const cut = await opening;
+    context.found.set(key, cut);
+    if (cut.expiresMs > context.now()) {
+      context.cuts.set(key, cut);
+    }
+    return cut;
+  } finally {
+    if (context.openings.get(key) === opening) {
+      context.openings.delete(key);
+    }
+  }
+}
+
+function ranOutOfTime(cut: Cut): boolean {
+  return (
+    cut.kind === 'zone' && cut.zone.status === 'indeterminate' && cut.zone.failure === 'dns-timeout'
+  );
+}
+
+async function openAnchor(context: Context, { name, ds }: AnchorPoint): Promise<Cut> {
+  const start = { apex: name, parent: undefined, ds };
+  if (ds.length === 0) {
+    const why = reason('other', `${formatName(name) || '.'} has a negative trust anchor`);
+    return cutFor(context, { ...start, status: 'insecure', reason: why }, Number.POSITIVE_INFINITY);
+  }
+  const choice = chooseDs(name, ds, context.algorithms);
+  return choice.supported
+    ? await openKeys(context, { ...start, usable: choice.usable, ttlSeconds: Number.MAX_VALUE })
+    : cutFor(context, { ...start, status: 'insecure', reason: choice.reason }, 0);
+}
+
+interface Entrance {
+  readonly apex: DnsName;
+  readonly parent: Zone | undefined;
+  readonly ds: readonly DsData[];
+  /** Those of `ds` that count. */
+  readonly usable: readonly DsData[];
+  readonly ttlSeconds: number;
+}
+
+type Keys = {
+  readonly kind: 'keys';
+  readonly keys: readonly ZoneKey[];
+  readonly ttlSeconds: number;
+};
+
+/** Asks for the zone's keys and holds them against what vouches for them. */
+async function openKeys(context: Context, entrance: Entrance): Promise<Cut> {
+  const { apex, parent, ds } = entrance;
+  const question = { name: apex, type: recordTypes.DNSKEY };
+  const judged = await orFailure(
+    ask<Keys>(context, question, (message, terms) => judgeKeys(message, entrance, terms)),
+  );
+  if (judged.kind === 'keys') {
+    const { keys, ttlSeconds } = judged;
+    return cutFor(
+      context,
+      { status: 'secure', apex, parent, ds, keys },
+      Math.min(ttlSeconds, entrance.ttlSeconds),
+    );
+  }
+  return cutFailed(context, { apex, parent, ds }, judged);
+}
+
+function judgeKeys(
+  message: DnsMessage,
+  { apex, usable }: Entrance,
+  terms: ValidationTerms,
+): Keys | Bogus {
+  const set = findRrSet(message, 'answers', { name: apex, type: recordTypes.DNSKEY });
+  if (set === undefined) {
+    const text = `${formatName(apex) || '.'} has DS records and no keys`;
+    return { kind: 'bogus', reason: reason('dnskeyMissing', text) };
+  }
+  const verdict = verifyKeys(set, usable, terms);
+  return verdict.verified
+    ? { kind: 'keys', keys: verdict.keys, ttlSeconds: verdict.ttlSeconds }
+    : { kind: 'bogus', reason: verdict.reason };
+}
+
+/** What the zone above says of a name in it. */
+type Finding = { readonly ttlSeconds: number } & (
+  | { readonly kind: 'ds'; readonly records: readonly DsData[] }
+  | { readonly kind: 'insecure'; readonly reason: Reason }
+  | { readonly kind: 'none' | 'nothing' }
+);
+
+/** Asks the zone above whether the name is delegated, and what it vouches for there. */
+async function openCut(context: Context, parent: SecureZone, apex: DnsName): Promise<Cut> {
+  const question = { name: apex, type: recordTypes.DS };
+  const judged = await orFailure(
+    ask<Finding>(context, question, (message, terms) => judgeCut(message, { parent, apex }, terms)),
+  );
+  switch (judged.kind) {
+    case 'none':
+    case 'nothing':
+      return { kind: judged.kind, expiresMs: expiryOf(context, judged.ttlSeconds) };
+    case 'insecure':
+      return cutFor(
+        context,
+        { status: 'insecure', apex, parent, ds: [], reason: judged.reason },
+        judged.ttlSeconds,
+      );
+    case 'ds': {
+      const { records: ds, ttlSeconds } = judged;
+      const choice = chooseDs(apex, ds, context.algorithms);
+      return choice.supported
+        ? await openKeys(context, { apex, parent, ds, usable: choice.usable, ttlSeconds })
+        : cutFor(
+            context,
+            { status: 'insecure', apex, parent, ds, reason: choice.reason },
+            ttlSeconds,
+          );
+    }
+    default:
+      return cutFailed(context, { apex, parent, ds: [] }, judged);
+  }
+}
+
+interface Place {
+  readonly parent: SecureZone;
+  readonly apex: DnsName;
+}
+
+/**
+ * Judges the answer to a question for DS, by the parent's signatures alone: the child's word on it does not count (RFC
+ * 4035 §5.2).
+ */
+function judgeCut(
+  message: DnsMessage,
+  { parent, apex }: Place,
+  terms: ValidationTerms,
+): Finding | Bogus {
+  const set = findRrSet(message, 'answers', { name: apex, type: recordTypes.DS });
+  if (set !== undefined) {
+    return judgeDs(set, parent, terms);
+  }
+  const alias = findAlias(message, { parent, apex });
+  if (alias !== undefined) {
+    // Nothing is delegated where there is an alias (RFC 1034 §3.6.2), nor below a DNAME (RFC 6672 §2.4).
+    const verdict = verifyRrSet(alias, parent, terms);
+    const kind = alias.type === recordTypes.CNAME ? 'none' : 'nothing';
+    return verdict.verified
+      ? { kind, ttlSeconds: verdict.ttlSeconds }
+      : { kind: 'bogus', reason: verdict.reason };
+  }
+  return judgeNoDs(message, { parent, apex }, terms);
+}
+
+function judgeDs(set: RrSet, parent: SecureZone, terms: ValidationTerms): Finding | Bogus {
+  const verdict = verifyRrSet(set, parent, terms);
+  if (!verdict.verified) {
+    return { kind: 'bogus', reason: verdict.reason };
+  }
+  if (verdict.closestEncloser !== undefined) {
+    // RFC 4592 §4.6: a wildcard delegates nothing.
+    return { kind: 'bogus', reason: reason('bogus', `${formatSet(set)} comes from a wildcard`) };
+  }
+  return {
+    kind: 'ds',
+    records: set.rdatas.map((rdata) => decodeRdata(rdata, 'DS')),
+    ttlSeconds: verdict.ttlSeconds,
+  };
+}
+
+/** The signed records that send the question elsewhere. A synthesized CNAME has no signature; its DNAME does. */
+function findAlias(message: DnsMessage, { parent, apex }: Place): RrSet | undefined {
+  const cname = findRrSet(message, 'answers', { name: apex, type: recordTypes.CNAME });
+  if (cname !== undefined && cname.signatures.length > 0) {
+    return cname;
+  }
+  const owner = findOwners(message.answers, recordTypes.DNAME, 4).find(
+    (name) => isSubdomain(apex, name) && !sameName(apex, name) && isSubdomain(name, parent.apex),
+  );
+  const dname = owner && findRrSet(message, 'answers', { name: owner, type: recordTypes.DNAME });
+  return dname ?? cname;
+}
+
+function judgeNoDs(
+  message: DnsMessage,
+  { parent, apex }: Place,
+  terms: ValidationTerms,
+): Finding | Bogus {
+  const proof = collectProof(message, parent, terms);
+  const denial = proveAbsence(proof, { name: apex, type: recordTypes.DS }, terms);
+  const { ttlSeconds } = proof;
+  switch (denial.kind) {
+    case 'nxdomain':
+      return { kind: 'nothing', ttlSeconds };
+    case 'insecure':
+      return { kind: 'insecure', reason: denial.reason, ttlSeconds };
+    case 'nodata': {
+      // RFC 6840 §4.4: without the NS bit there is no delegation, so the name is still the parent's, and signed.
+      const delegated = denial.types !== undefined && isDelegation(denial.types);
+      const text = `${formatName(parent.apex) || '.'} proves that ${formatName(apex)} has no DS record`;
+      return delegated
+        ? { kind: 'insecure', reason: reason('other', text), ttlSeconds }
+        : { kind: 'none', ttlSeconds };
+    }
+    default:
+      return { kind: 'bogus', reason: denial.reason };
+  }
+}
+
+interface Failed {
+  readonly kind: 'failed';
+  readonly error: TransportSecurityError;
+}
+
+async function orFailure<T>(judged: Promise<T>): Promise<T | Failed> {
+  try {
+    return await judged;
+  } catch (error) {
+    return { kind: 'failed', error: expectDnsFailure(error) };
+  }
+}
+
+function cutFailed(
+  context: Context,
+  place: {
+    readonly apex: DnsName;
+    readonly parent: Zone | undefined;
+    readonly ds: readonly DsData[];
+  },
+  outcome: Bogus | Failed,
+): Cut {
+  if (outcome.kind === 'bogus') {
+    const { bogusTtlSeconds } = context.limits;
+    return cutFor(context, { ...place, status: 'bogus', reason: outcome.reason }, bogusTtlSeconds);
+  }
+  const { code, message } = outcome.error;
+  const zone = formatName(place.apex) || '.';
+  const failure = code as DnsFailureCode;
+  return failure === 'dns-bogus'
+    ? cutFor(context, { ...place, status: 'bogus', reason: reason('bogus', message) }, 0)
+    : cutFor(
+        context,
+        {
+          ...place,
+          status: 'indeterminate',
+          reason: reason('noReachableAuthority', `the keys of ${zone} cannot be had: ${message}`),
+          failure,
+        },
+        0,
+      );
+}
+
+function cutFor(context: Context, zone: Zone, ttlSeconds: number): Cut {
+  return { kind: 'zone', zone, expiresMs: expiryOf(context, ttlSeconds) };
+}
+
+function expiryOf({ now, limits }: Context, ttlSeconds: number): number {
+  return now() + Math.min(ttlSeconds, limits.ttlSecondsMax) * 1_000;
+}
