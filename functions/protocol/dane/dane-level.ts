@@ -3,25 +3,10 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7672.html#section-2.2 RFC 7672 §2.2}
  */
-import type { AliasHop, DnssecStatus } from '../dns/answer.ts';
+import type { Answer } from '../dns/answer.ts';
 import type { FailureCode } from '../errors.ts';
 import { findChainStatus } from './chain-status.ts';
 import { selectTlsaRecords, type TlsaRecord } from './tlsa-record.ts';
-
-/** The answer to a TLSA question, as far as it matters here. */
-export type TlsaAnswer =
-  | (AnswerStatus & { readonly kind: 'records'; readonly records: readonly TlsaRecord[] })
-  | (AnswerStatus & { readonly kind: 'nodata' | 'nxdomain' })
-  | {
-      readonly kind: 'failed';
-      readonly code: Extract<FailureCode, `dns-${string}`>;
-      readonly reason: string;
-    };
-
-interface AnswerStatus {
-  readonly status: DnssecStatus;
-  readonly aliases: readonly AliasHop[];
-}
 
 /** RFC 7672 §2.2 has four outcomes, and so has this. */
 export type DaneLevel =
@@ -51,7 +36,7 @@ export type DaneLevel =
     };
 
 /** Decides what the answer at one candidate base domain asks for. */
-export function decideDaneLevel(base: string, answer: TlsaAnswer): DaneLevel {
+export function decideDaneLevel(base: string, answer: Answer<'TLSA'>): DaneLevel {
   if (answer.kind === 'failed') {
     return { level: 'failed', code: answer.code, reason: `TLSA of ${base}: ${answer.reason}` };
   }

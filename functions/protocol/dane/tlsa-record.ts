@@ -6,6 +6,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc7672.html#section-3.1 RFC 7672 §3.1}
  */
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { TlsaData } from '../dns/answer.ts';
 import { TransportSecurityError } from '../errors.ts';
 import { expectPublicKeyInfo } from '../x509/certificate.ts';
 import { malformed } from '../x509/der.ts';
@@ -15,17 +16,12 @@ import {
   readPublicKey,
 } from '../x509/path-certificate.ts';
 
-/** A TLSA record's data as it came; any octet in the three parameters. */
-export interface TlsaRecord {
-  /** 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE (RFC 7218 §2.1). */
-  readonly usage: number;
-  /** 0 the certificate, 1 its SubjectPublicKeyInfo. */
-  readonly selector: number;
-  /** 0 the octets themselves, 1 SHA2-256, 2 SHA2-512. */
-  readonly matchingType: number;
-  /** Certificate association data. */
-  readonly data: Uint8Array;
-}
+/**
+ * A TLSA record's data as it came, any octet in the three parameters. Usages: 0 PKIX-TA, 1 PKIX-EE, 2 DANE-TA, 3 DANE-EE;
+ * selectors: 0 the certificate, 1 its SubjectPublicKeyInfo; matching types: 0 the octets themselves, 1 SHA2-256, 2 SHA2-512
+ * (RFC 7218 §2).
+ */
+export type TlsaRecord = TlsaData;
 
 /** Certificate usages (RFC 7218 §2.1). */
 export const tlsaUsage = { daneTa: 2, daneEe: 3 } as const;

@@ -64,14 +64,16 @@ function readSubtrees(subtrees: DerElement | undefined): readonly DerElement[] {
 
 /**
  * Finds out whether a certificate has a name that an authority above it must not certify; returns what is wrong, or undefined.
+ * `isLeaf`: a host name would be taken from its CN if it has no DNS-ID, so the constraints hold for that CN too.
  *
  * @throws {TransportSecurityError} `certificate-malformed`
  */
 export function findForbiddenName(
   certificate: Certificate,
   { permitted, excluded }: NameConstraints,
+  isLeaf: boolean,
 ): string | undefined {
-  const names = readConstrainedNames(certificate);
+  const names = readConstrainedNames(certificate, isLeaf);
   if (names.length * (permitted.length + excluded.length) > comparisonsMax) {
     return 'more names and name constraints than can be compared';
   }
@@ -88,17 +90,17 @@ export function findForbiddenName(
 }
 
 /**
- * RFC 5280 §6.1.3 (b): the subject, unless it is empty, and every alternative name. Also the CN where a host name would
- * be taken from it. Mail addresses in the subject are left alone: they identify no server.
+ * RFC 5280 §6.1.3 (b): the subject, unless it is empty, and every alternative name. Mail addresses in the subject are left
+ * alone: they identify no server.
  */
-function readConstrainedNames(certificate: Certificate): readonly DerElement[] {
+function readConstrainedNames(certificate: Certificate, isLeaf: boolean): readonly DerElement[] {
   const { subject } = certificate;
   const alternatives = readAlternativeNames(certificate);
-  const hasDnsId = alternatives.some(({ tag }) => tag === generalNameTag.dns);
+  const usesCommonName = isLeaf && !alternatives.some(({ tag }) => tag === generalNameTag.dns);
   return [
     ...(readRelativeNames(subject).length === 0 ? [] : [nameOf('directory', subject)]),
     ...alternatives,
-    ...(hasDnsId ? [] : readPresentedNames(certificate).map((name) => nameOf('dns', name))),
+    ...(usesCommonName ? readPresentedNames(certificate).map((name) => nameOf('dns', name)) : []),
   ];
 }
 

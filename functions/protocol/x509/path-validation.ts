@@ -128,7 +128,9 @@ function findNameFault({ certificates }: CertificationPath): PathFault | undefin
     }
     for (const [below, certificate] of certificates.slice(0, index).entries()) {
       const exempt = below > 0 && isSelfIssued(certificate);
-      const forbidden = exempt ? undefined : findForbiddenName(certificate, constraints);
+      const forbidden = exempt
+        ? undefined
+        : findForbiddenName(certificate, constraints, below === 0);
       if (forbidden !== undefined) {
         return distrust(`${showSubject(certificate)}: ${forbidden}`);
       }
