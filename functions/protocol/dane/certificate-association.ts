@@ -10,8 +10,8 @@ import { digestAlgorithms, fullMatch, type TlsaRecord, tlsaSelector } from './tl
 export interface AssociableCertificate {
   /** The certificate, DER. */
   readonly der: Uint8Array;
-  /** Its SubjectPublicKeyInfo, DER. */
-  readonly publicKeyInfo: Uint8Array;
+  /** Its SubjectPublicKeyInfo, DER; undefined where it cannot be found, and then no record on a key is about it. */
+  readonly publicKeyInfo: Uint8Array | undefined;
 }
 
 /** Reports whether a usable record is about this certificate. The certificate usage is not looked at. */
@@ -19,6 +19,9 @@ export function isAbout(record: TlsaRecord, certificate: AssociableCertificate):
   const { selector, matchingType, data } = record;
   const selected =
     selector === tlsaSelector.certificate ? certificate.der : certificate.publicKeyInfo;
+  if (selected === undefined) {
+    return false;
+  }
   if (matchingType === fullMatch) {
     return Buffer.compare(selected, data) === 0;
   }

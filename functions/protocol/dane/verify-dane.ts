@@ -61,7 +61,10 @@ export type DaneVerdict =
       readonly code: 'tlsa-invalid';
       readonly reason: string;
     }
-  | { readonly kind: 'failed'; readonly code: FailureCode; readonly reason: string };
+  | { readonly kind: 'failed'; readonly code: DaneFailureCode; readonly reason: string };
+
+/** No record matches, or one of usage DANE-TA(2) does and its path does not hold. */
+export type DaneFailureCode = Extract<FailureCode, 'dane-mismatch' | `certificate-${string}`>;
 
 type Verified = Extract<DaneVerdict, { kind: 'verified' }>;
 type Failed = Extract<DaneVerdict, { kind: 'failed' }>;
@@ -92,21 +95,16 @@ export function verifyDane(evidence: DaneEvidence): DaneVerdict {
   const entities = usable.filter(({ usage }) => usage === tlsaUsage.daneEe);
   const anchors = usable.filter(({ usage }) => usage === tlsaUsage.daneTa);
   const byLeaf = matchLeaf(leaf, entities);
-  if (byLeaf !== undefined || anchors.length === 0) {
-    return byLeaf ?? mismatch(leaf, usable);
+  if (byLeaf !== undefined) {
+    return byLeaf;
   }
-  const byAnchor = verifyAnchors(leaf, anchors, evidence);
+  const byAnchor = anchors.length > 0 ? verifyAnchors(leaf, anchors, evidence) : undefined;
   return byAnchor ?? mismatch(leaf, usable);
 }
 
 function matchLeaf(der: Uint8Array, records: readonly TlsaRecord[]): Verified | undefined {
-  const publicKeyInfo = readLeafKey(der);
-  const record = records.find((candidate) =>
-    publicKeyInfo === undefined
-      ? candidate.selector === tlsaSelector.certificate &&
-        isAbout(candidate, { der, publicKeyInfo: der })
-      : isAbout(candidate, { der, publicKeyInfo }),
-  );
+  const leaf = { der, publicKeyInfo: readLeafKey(der) };
+  const record = records.find((candidate) => isAbout(candidate, leaf));
   if (record === undefined) {
     return undefined;
   }
@@ -201,7 +199,7 @@ function mismatch(leaf: Uint8Array, records: readonly TlsaRecord[]): Failed {
   );
 }
 
-function fail(code: FailureCode, reason: string): Failed {
+function fail(code: DaneFailureCode, reason: string): Failed {
   return { kind: 'failed', code, reason };
 }
 

@@ -127,8 +127,14 @@ function hashesWithSha1({ algorithm, parameters }: AlgorithmIdentifier): boolean
   return readAlgorithmIdentifier(element).algorithm === sha1;
 }
 
-/** The subject in one line of at most 100 characters, for people. */
+/** The subject in one line of at most 100 printable ASCII characters, for people. */
 export function showSubject({ openssl }: PathCertificate): string {
-  const subject = openssl.subject.replaceAll('\n', ', ').slice(0, 100);
-  return subject === '' ? 'a certificate without subject' : subject;
+  // Node's types promise a string; for an empty subject Node gives undefined.
+  const subject: string | undefined = openssl.subject;
+  return subject === undefined || subject === ''
+    ? 'a certificate without subject'
+    : subject
+        .replaceAll('\n', ', ')
+        .replace(/[^ -~]/g, '?')
+        .slice(0, 100);
 }

@@ -145,12 +145,15 @@ export interface CertificateOptions {
   readonly extensions?: readonly ExtensionOctets[];
   /** Octets in place of the validity. */
   readonly validity?: Octets;
+  /** An AlgorithmIdentifier in place of the one that is signed with. */
+  readonly identifier?: Octets;
 }
 
 /** A certificate of `subject`, signed by `issuer`; by default of version 3, valid now, without extensions. */
 export function certify(issuer: Party, subject: Party, options: CertificateOptions = {}): Octets {
   const { version = 3, serial = 1, algorithm = 'ecdsa-sha256', extensions = [] } = options;
-  const { hash, identifier } = algorithms[algorithm];
+  const { hash } = algorithms[algorithm];
+  const { identifier = algorithms[algorithm].identifier } = options;
   const { notBeforeMs = nowMs - dayMs, notAfterMs = nowMs + dayMs } = options;
   const encoded = extensions.map(({ id, critical = false, value }) =>
     sequence(oid(id), ...(critical ? [bool(true)] : []), der(0x04, value)),

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { rootCertificates } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -19,7 +19,10 @@ import {
   readKeyUsage,
 } from '../../../functions/protocol/x509/extensions.ts';
 import { readNameConstraints } from '../../../functions/protocol/x509/name-constraints.ts';
-import { readPathCertificate } from '../../../functions/protocol/x509/path-certificate.ts';
+import {
+  findWeakSignature,
+  readPathCertificate,
+} from '../../../functions/protocol/x509/path-certificate.ts';
 import { findPathFault } from '../../../functions/protocol/x509/path-validation.ts';
 import {
   alternativeNames,
@@ -361,6 +364,52 @@ describe('name constraints', () => {
     const certificate = readCertificate(withExtensions({ id: '2.5.29.30', value }));
     expect(() => readNameConstraints(certificate)).toThrow(malformed);
   });
+});
+
+describe('weak signatures', () => {
+  const { publicKey: large } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { publicKey: small } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+  const pss = '1.2.840.113549.1.1.10';
+  const pssHash = (id: string): Uint8Array => sequence(der(0xa0, sequence(oid(id), der(0x05))));
+
+  test.each<readonly [string, Uint8Array | undefined, string | undefined, string]>([
+    ['1.2.840.113549.1.1.11', der(0x05), undefined, 'RSA with SHA-256'],
+    ['1.2.840.113549.1.1.5', der(0x05), 'RSA with SHA-1', 'the usual identifier'],
+    ['1.3.14.3.2.29', der(0x05), 'RSA with SHA-1', 'the other one'],
+    ['1.2.840.113549.1.1.4', der(0x05), 'RSA with MD5', 'broken since 2004'],
+    ['1.2.840.10045.4.1', undefined, 'ECDSA with SHA-1', 'ECDSA'],
+    ['1.3.101.112', undefined, undefined, 'Ed25519'],
+    [pss, pssHash('2.16.840.1.101.3.4.2.1'), undefined, 'RSA-PSS with SHA-256'],
+    [pss, pssHash('1.3.14.3.2.26'), 'RSA-PSS with SHA-1', 'named'],
+    [pss, sequence(), 'RSA-PSS with SHA-1', 'RFC 4055 §3.1: the default'],
+    [pss, undefined, 'RSA-PSS with SHA-1', 'without parameters'],
+  ])('%s: %#', (id, parameters, weakness) => {
+    const identifier = sequence(oid(id), ...(parameters === undefined ? [] : [parameters]));
+    const certificate = readCertificate(certify(root, server, { identifier }));
+    const found = weakness === undefined ? undefined : `signed by ${weakness}`;
+    expect(findWeakSignature(certificate, large)).toBe(found);
+  });
+
+  test('keys below 2048 bits', () => {
+    const certificate = readCertificate(certify(root, server));
+    expect(findWeakSignature(certificate, small)).toBe('signed by a key of 1024 bits');
+    expect(findWeakSignature(certificate, createPublicKey(root.key))).toBeUndefined();
+  });
+});
+
+test('a certificate without subject has one in reasons', () => {
+  const nobody = { ...server, name: name('') };
+  const certificate = readPathCertificate(certify(root, nobody, { notAfterMs: nowMs - 5000 }));
+  expect(findPathFault({ certificates: [certificate] }, nowMs)).toEqual({
+    code: 'certificate-expired',
+    reason: 'a certificate without subject expired at 2026-05-31T23:59:55.000Z',
+  });
+});
+
+test('reasons are one line of printable ASCII', () => {
+  const odd = { ...server, name: name('a\nb\x1b[2J\u00c3\u00a9') };
+  const certificate = readPathCertificate(certify(root, odd, { notAfterMs: nowMs - 5000 }));
+  expect(findPathFault({ certificates: [certificate] }, nowMs)?.reason).toMatch(/^CN=a[ -~]+$/);
 });
 
 test('octets changed at random are read or refused, and nothing else happens', () => {
