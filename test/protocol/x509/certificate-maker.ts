@@ -128,20 +128,24 @@ export function party(commonName: string, seed = ''): Party {
   return { name: name(commonName), key: deriveKey(`party ${commonName} ${seed}`) };
 }
 
+type AlgorithmName = 'ecdsa-sha256' | 'ecdsa-sha1' | 'rsa-sha256' | 'rsa-sha1';
+
 /** Names of signature algorithms in AlgorithmIdentifier form, with the hash that `sign` wants. */
-const algorithms = {
+const algorithms: Readonly<
+  Record<AlgorithmName, { readonly hash: string; readonly identifier: Octets }>
+> = {
   'ecdsa-sha256': { hash: 'sha256', identifier: sequence(oid('1.2.840.10045.4.3.2')) },
   'ecdsa-sha1': { hash: 'sha1', identifier: sequence(oid('1.2.840.10045.4.1')) },
   'rsa-sha256': { hash: 'sha256', identifier: sequence(oid('1.2.840.113549.1.1.11'), der(0x05)) },
   'rsa-sha1': { hash: 'sha1', identifier: sequence(oid('1.2.840.113549.1.1.5'), der(0x05)) },
-} as const;
+};
 
 export interface CertificateOptions {
   readonly version?: 1 | 2 | 3;
   readonly serial?: number;
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;
-  readonly algorithm?: keyof typeof algorithms;
+  readonly algorithm?: AlgorithmName;
   readonly extensions?: readonly ExtensionOctets[];
   /** Octets in place of the validity. */
   readonly validity?: Octets;
