@@ -78,8 +78,9 @@ export async function judgeSet(bench: Bench, set: RrSet): Promise<Judgement | Bo
       refusal ??= judged.reason;
     }
   }
-  return await judgeUnproven(context, set, {
-    refusal: refusal ?? reason('rrsigsMissing', `${formatSet(set)} is not signed by its zone`),
+  return await judgeUnproven(bench, set, {
+    refusal,
+    missing: reason('rrsigsMissing', `${formatSet(set)} is not signed by its zone`),
     ttlSeconds: set.ttlSeconds,
   });
 }
@@ -138,9 +139,9 @@ export async function judgeDenial(
         : { ...found, status: 'secure', outcome: denial.kind };
     }
   }
-  const judged = await judgeUnproven(context, question, {
-    refusal:
-      refusal ?? reason('nsecMissing', `the absence of ${formatSet(question)} is not proven`),
+  const judged = await judgeUnproven(bench, question, {
+    refusal,
+    missing: reason('nsecMissing', `the absence of ${formatSet(question)} is not proven`),
     ttlSeconds: unsignedDenialTtl(message, question.name),
   });
   return judged.kind === 'judged' ? { ...judged, outcome: outcomeOf(message) } : judged;
@@ -164,18 +165,35 @@ function outcomeOf(message: DnsMessage): 'nodata' | 'nxdomain' {
   return message.rcode === nameError ? 'nxdomain' : 'nodata';
 }
 
-/** What no signature proves is what its zone says of itself. */
+/**
+ * What no signature proves is as good as its zone. `refusal`: what its zone's signatures had to say against it;
+ * `missing`: what there is to say where there were none.
+ */
 async function judgeUnproven(
-  context: Context,
+  { context, terms }: Bench,
   { name, type }: Pick<Absence, 'name' | 'type'>,
-  { refusal, ttlSeconds }: { readonly refusal: Reason; readonly ttlSeconds: number },
+  {
+    refusal,
+    missing,
+    ttlSeconds,
+  }: {
+    readonly refusal: Reason | undefined;
+    readonly missing: Reason;
+    readonly ttlSeconds: number;
+  },
 ): Promise<Judgement | Bogus | Failed> {
+  if (terms.work.exceeded !== undefined) {
+    // Whoever made it this costly is not followed any further.
+    return { kind: 'bogus', reason: terms.work.exceeded };
+  }
   const zone = await findZone(context, type === recordTypes.DS ? parentOf(name) : name);
   if (zone.status === 'secure') {
-    return { kind: 'bogus', reason: refusal };
+    return { kind: 'bogus', reason: refusal ?? missing };
   }
   if (zone.status === 'bogus') {
-    return { kind: 'bogus', reason: zone.reason, settled: true };
+    return refusal === undefined
+      ? { kind: 'bogus', reason: zone.reason, settled: true }
+      : { kind: 'bogus', reason: refusal };
   }
   return zone.failure === undefined
     ? { kind: 'judged', status: zone.status, reason: zone.reason, zone, ttlSeconds, proof: [] }

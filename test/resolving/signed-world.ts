@@ -118,8 +118,25 @@ export function createSignedWorld(
   options: Partial<ValidatingResolverOptions> & { readonly intercept?: Intercept } = {},
 ): SignedWorld {
   const asked: AskedQuestion[] = [];
-  const { intercept = (answer) => answer, ...rest } = options;
-  const exchange: Exchange = async (query, _, rejected) => {
+  const { intercept, ...rest } = options;
+  const exchange = createSignedExchange(zones, { asked, ...(intercept && { intercept }) });
+  const root = zones.find(({ origin }) => origin === '');
+  const resolver = createValidatingResolver({
+    exchange,
+    now: () => nowSeconds * 1_000,
+    ...(root === undefined ? {} : { anchors: anchorsOf(root) }),
+    ...rest,
+  });
+  return { resolver, asked, zones };
+}
+
+/** The servers of zones, without a network. */
+export function createSignedExchange(
+  zones: readonly SignedZone[],
+  options: { readonly asked?: AskedQuestion[]; readonly intercept?: Intercept } = {},
+): Exchange {
+  const { asked = [], intercept = (answer) => answer } = options;
+  return async (query, _, rejected) => {
     const question = readQuestion(query);
     if (question === undefined) {
       throw new TypeError('not a query');
@@ -134,12 +151,4 @@ export function createSignedWorld(
     }
     return encodeSignedAnswer(query, answer);
   };
-  const root = zones.find(({ origin }) => origin === '');
-  const resolver = createValidatingResolver({
-    exchange,
-    now: () => nowSeconds * 1_000,
-    ...(root === undefined ? {} : { anchors: anchorsOf(root) }),
-    ...rest,
-  });
-  return { resolver, asked, zones };
 }
