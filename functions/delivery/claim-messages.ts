@@ -5,6 +5,7 @@
  */
 import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import type { PreparedMessage } from '../submission/queue-message.ts';
+import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import type { ClaimedDelivery } from './ports.ts';
 import type { ClaimedMessage } from './settle-delivery.ts';
@@ -18,6 +19,8 @@ export interface PreparedRecord {
   /** The record's body as received, for the dead-letter queue. */
   readonly body: string;
   readonly receiptHandle: string;
+  /** Bounds the bodies in memory; shared by the batch. */
+  readonly takeContentSlot: TakeContentSlot;
   /** Tells SQS what becomes of the record; called once. */
   readonly finish: (disposition: Disposition) => void;
 }
@@ -133,10 +136,17 @@ async function load(
   context: DeliveryContext,
 ): Promise<ClaimedRecord | undefined> {
   const startedAtMs = context.ports.now();
+  const { message } = record;
+  const freeSlot = 'bucket' in message.content ? await record.takeContentSlot() : () => {};
   try {
-    const content = await context.ports.contents.read(record.message.content);
-    return { record, message: record.message, delivery, startedAtMs, content };
+    const content = await context.ports.contents.read(message.content);
+    const finish = (disposition: Disposition): void => {
+      freeSlot();
+      record.finish(disposition);
+    };
+    return { record: { ...record, finish }, message, delivery, startedAtMs, content };
   } catch (error) {
+    freeSlot();
     await context.ports.messages.release(delivery);
     throw error;
   }

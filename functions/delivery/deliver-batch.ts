@@ -13,8 +13,12 @@ import {
   type QueueMessage,
 } from '../submission/queue-message.ts';
 import { type Disposition, type PreparedRecord, refuseRecord } from './claim-messages.ts';
+import { createContentSlots, type TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import { deliverGroup } from './deliver-group.ts';
+
+/** Bodies of 40 MB, each with a copy of it on its way to the wire, that fit into the function's memory. */
+const contentSlotsMax = 4;
 
 /** A record as SQS hands it out. */
 export interface QueueRecord {
@@ -34,12 +38,13 @@ export async function deliverBatch(
   const dispositions = new Map<string, Disposition>(
     records.map(({ messageId }) => [messageId, 'keep']),
   );
+  const takeContentSlot = createContentSlots(contentSlotsMax);
   const prepared = await Promise.all(
     records.map(async (record) => {
       const finish = (disposition: Disposition): void => {
         dispositions.set(record.messageId, disposition);
       };
-      return prepareRecord(record, finish, context);
+      return prepareRecord(record, { finish, takeContentSlot }, context);
     }),
   );
   const groups = Map.groupBy(
@@ -71,14 +76,15 @@ async function deliverAlike(
 /** Undefined: the record needs no delivery here (it was split, is poison, or stays in the queue). */
 async function prepareRecord(
   record: QueueRecord,
-  finish: (disposition: Disposition) => void,
+  parts: Pick<PreparedRecord, 'finish' | 'takeContentSlot'>,
   context: DeliveryContext,
 ): Promise<PreparedRecord | undefined> {
+  const { finish } = parts;
   try {
-    const messages = await readRecord(record, context);
+    const messages = await readRecord(record, parts.takeContentSlot, context);
     const [message] = messages;
     if (messages.length === 1 && message !== undefined) {
-      return { message, body: record.body, receiptHandle: record.receiptHandle, finish };
+      return { message, body: record.body, receiptHandle: record.receiptHandle, ...parts };
     }
     // The parts are in the queue before the whole leaves it; a second split makes the same parts.
     await context.ports.queue.enqueue(messages);
@@ -91,6 +97,7 @@ async function prepareRecord(
 
 async function readRecord(
   record: QueueRecord,
+  takeContentSlot: TakeContentSlot,
   { ports, settings }: DeliveryContext,
 ): Promise<PreparedMessage[]> {
   const message = parseQueueMessage(record.body, {
@@ -98,9 +105,15 @@ async function readRecord(
     sentAtMs: record.sentAtMs,
     expiryDays: settings.expiryDays,
   });
-  return isPrepared(message)
-    ? [message]
-    : prepareMessage(message, await ports.contents.read(message.content), settings);
+  if (isPrepared(message)) {
+    return [message];
+  }
+  const freeSlot = 'bucket' in message.content ? await takeContentSlot() : () => {};
+  try {
+    return prepareMessage(message, await ports.contents.read(message.content), settings);
+  } finally {
+    freeSlot();
+  }
 }
 
 function isPrepared(message: QueueMessage): message is PreparedMessage {
