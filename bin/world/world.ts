@@ -162,6 +162,7 @@ function assemble(parts: Parts): World {
       smtpPort: smtp.port,
       httpsPort: https.port,
       extraRoots: certificates.rootPem,
+      negativeTrustAnchors: [''],
       allowPrivateAddresses: true,
       ipv6: false,
     },
