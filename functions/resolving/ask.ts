@@ -92,6 +92,16 @@ export function forgetEarly({ early, askedEarly }: Context): void {
   }
 }
 
+function takeEarly({ early }: Context, question: Question): Promise<Uint8Array> | undefined {
+  if (early.size === 0) {
+    return undefined;
+  }
+  const key = keyOf(question);
+  const answer = early.get(key);
+  early.delete(key);
+  return answer;
+}
+
 function keyOf({ name, type }: Question): string {
   return `${type} ${nameKey(name)}`;
 }
@@ -101,10 +111,8 @@ async function send(
   question: Question,
   { query, rejected }: { readonly query: Uint8Array; readonly rejected: readonly Uint8Array[] },
 ): Promise<Uint8Array> {
-  const key = keyOf(question);
-  const early = rejected.length === 0 ? context.early.get(key) : undefined;
+  const early = rejected.length === 0 ? takeEarly(context, question) : undefined;
   if (early !== undefined) {
-    context.early.delete(key);
     try {
       return await early;
     } catch (error) {

@@ -84,10 +84,8 @@ export function startTerms(context: Context): ValidationTerms {
   return {
     nowSeconds: Math.floor(context.now() / 1_000),
     algorithms,
-    limits: {
-      ...limits,
-      verificationsPerAnswer: Math.min(limits.verificationsPerAnswer, left),
-    },
+    limits:
+      left < limits.verificationsPerAnswer ? { ...limits, verificationsPerAnswer: left } : limits,
     work: startWork(),
   };
 }

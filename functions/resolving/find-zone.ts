@@ -23,26 +23,35 @@ import type { ValidationTerms } from '../protocol/dnssec/work.ts';
 import type { TransportSecurityError } from '../protocol/errors.ts';
 import { ask, askEarly, type Bogus, expectDnsFailure } from './ask.ts';
 import { type AnchorPoint, type Context, type Cut, closestAnchor } from './context.ts';
-import type { DnsFailureCode, Zone } from './zone.ts';
+import { type DnsFailureCode, finishZone, type Zone, type ZoneDraft } from './zone.ts';
 
 type SecureZone = Extract<Zone, { readonly status: 'secure' }>;
 
 /**
  * Finds the closest zone that encloses a name. Never rejects for what servers do: the zone is then indeterminate.
  *
- * Its apex is the name itself only if the name is a zone's apex.
+ * Its apex is the name itself only if the name is a zone's apex. `likelyApex`: that this is to be expected, so that all
+ * queries that the way down takes may go out at once.
  */
-export async function findZone(context: Context, name: DnsName): Promise<Zone> {
+export async function findZone(
+  context: Context,
+  name: DnsName,
+  { likelyApex = false }: { readonly likelyApex?: boolean } = {},
+): Promise<Zone> {
   const anchor = closestAnchor(context, name);
   if (anchor === undefined) {
     const text = `no trust anchor is above ${formatName(name) || '.'}`;
     return unknownZone(name, reason('indeterminate', text));
   }
-  let zone = zoneAt(await findCut(context, anchor.name, () => openAnchor(context, anchor)));
-  for (let labels = countLabels(anchor.name) + 1; labels <= countLabels(name); labels += 1) {
-    if (zone.status !== 'secure') {
-      break;
-    }
+  const known = recallZone(context, name, anchor);
+  const end = countLabels(name);
+  if (likelyApex && (known === undefined || known.zone.status === 'secure')) {
+    askAhead(context, name, { anchor, from: known?.labels });
+  }
+  let zone = known?.zone ?? (await findAnchored(context, anchor));
+  let labels = known?.labels ?? countLabels(anchor.name);
+  while (zone.status === 'secure' && labels < end) {
+    labels += 1;
     const above = zone;
     const place = ancestorOf(name, labels);
     const cut = await findCut(context, place, () => openCut(context, above, place));
@@ -54,7 +63,26 @@ export async function findZone(context: Context, name: DnsName): Promise<Zone> {
   return zone;
 }
 
-function zoneAt(cut: Cut): Zone {
+interface KnownZone {
+  readonly zone: Zone;
+  /** Of its apex. */
+  readonly labels: number;
+}
+
+/** The closest zone to a name of those that are known; what led to it may have run out since. */
+function recallZone(context: Context, name: DnsName, anchor: AnchorPoint): KnownZone | undefined {
+  const top = countLabels(anchor.name);
+  for (let labels = countLabels(name); labels >= top; labels -= 1) {
+    const known = recall(context, ancestorOf(name, labels));
+    if (known?.kind === 'zone') {
+      return { zone: known.zone, labels };
+    }
+  }
+  return undefined;
+}
+
+async function findAnchored(context: Context, anchor: AnchorPoint): Promise<Zone> {
+  const cut = await findCut(context, anchor.name, () => openAnchor(context, anchor));
   if (cut.kind !== 'zone') {
     throw new TypeError('what has a trust anchor is a zone');
   }
@@ -62,34 +90,33 @@ function zoneAt(cut: Cut): Zone {
 }
 
 function unknownZone(apex: DnsName, why: Reason): Zone {
-  return { status: 'indeterminate', apex, parent: undefined, ds: [], reason: why };
+  return finishZone({ status: 'indeterminate', apex, parent: undefined, ds: [], reason: why });
 }
 
 /**
- * Sends the queries that the way down to `apex` will need, all at once, so that it takes one round trip instead of two
- * for each zone. Only what is likely to be needed: each query costs its servers something.
+ * Sends the queries that the way down to `apex` will need, so that it takes one round trip instead of two for each zone.
+ * Only what is likely to be needed: each query costs its servers something. `from`: the labels of the zone that is known.
  */
-export function prepareWay(context: Context, apex: DnsName): void {
-  const anchor = closestAnchor(context, apex);
-  if (anchor === undefined || anchor.ds.length === 0) {
+function askAhead(
+  context: Context,
+  apex: DnsName,
+  { anchor, from }: { readonly anchor: AnchorPoint; readonly from: number | undefined },
+): void {
+  const top = countLabels(anchor.name);
+  const end = countLabels(apex);
+  if (anchor.ds.length === 0) {
     return;
   }
-  const start = countLabels(anchor.name);
-  const end = countLabels(apex);
-  for (let labels = start; labels <= end; labels += 1) {
+  for (let labels = from === undefined ? top : from + 1; labels <= end; labels += 1) {
     const name = ancestorOf(apex, labels);
-    const known = recall(context, name);
-    if (known?.kind === 'nothing' || (known?.kind === 'zone' && known.zone.status !== 'secure')) {
-      return;
-    }
-    if (known !== undefined || context.openings.has(nameKey(name))) {
+    if (recall(context, name) !== undefined || context.openings.has(nameKey(name))) {
       continue;
     }
-    if (labels > start) {
+    if (labels > top) {
       askEarly(context, { name, type: recordTypes.DS });
     }
     // What is between a top-level domain and the signer may be no zone at all, and then has no keys.
-    if (labels === start || labels === 1 || labels === end) {
+    if (labels === top || labels === 1 || labels === end) {
       askEarly(context, { name, type: recordTypes.DNSKEY });
     }
   }
@@ -366,8 +393,8 @@ function cutFailed(
       );
 }
 
-function cutFor(context: Context, zone: Zone, ttlSeconds: number): Cut {
-  return { kind: 'zone', zone, expiresMs: expiryOf(context, ttlSeconds) };
+function cutFor(context: Context, draft: ZoneDraft, ttlSeconds: number): Cut {
+  return { kind: 'zone', zone: finishZone(draft), expiresMs: expiryOf(context, ttlSeconds) };
 }
 
 function expiryOf({ now, limits }: Context, ttlSeconds: number): number {

@@ -21,7 +21,7 @@ import type { ValidationTerms } from '../protocol/dnssec/work.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import type { Bogus, Question } from './ask.ts';
 import type { Context } from './context.ts';
-import { findZone, prepareWay } from './find-zone.ts';
+import { findZone } from './find-zone.ts';
 import type { DnsFailureCode, Zone } from './zone.ts';
 
 /** The servers did not give what a judgement needs. */
@@ -59,8 +59,7 @@ export async function judgeSet(bench: Bench, set: RrSet): Promise<Judgement | Bo
   const { context, terms } = bench;
   let refusal: Reason | undefined;
   for (const signer of chooseSigners(set.signatures, set)) {
-    prepareWay(context, signer);
-    const zone = await findZone(context, signer);
+    const zone = await findZone(context, signer, { likelyApex: true });
     if (zone.status !== 'secure' || !sameName(zone.apex, signer)) {
       continue;
     }
@@ -119,8 +118,7 @@ export async function judgeDenial(
   const { context, message, terms } = bench;
   let refusal: Reason | undefined;
   for (const signer of chooseSigners(listProofSignatures(message), question)) {
-    prepareWay(context, signer);
-    const zone = await findZone(context, signer);
+    const zone = await findZone(context, signer, { likelyApex: true });
     if (zone.status !== 'secure' || !sameName(zone.apex, signer)) {
       continue;
     }

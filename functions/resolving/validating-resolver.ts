@@ -197,9 +197,11 @@ async function beforeDeadline(
 ): Promise<Kept> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Kept>((resolve) => {
-    const error = new TransportSecurityError('dns-timeout', 'no answer before the deadline');
     const leftMs = Math.min(request.deadlineMs - memory.now(), timerMsMax);
-    timer = setTimeout(() => resolve(keep(memory, fail(request, error))), leftMs);
+    timer = setTimeout(() => {
+      const error = new TransportSecurityError('dns-timeout', 'no answer before the deadline');
+      resolve(keep(memory, fail(request, error)));
+    }, leftMs);
   });
   try {
     return await Promise.race([pending, late]);

@@ -15,6 +15,8 @@ interface ZoneFacts {
   readonly parent: Zone | undefined;
   /** DS records that its keys were held against: the parent's, or the trust anchors. */
   readonly ds: readonly DsData[];
+  /** What a chain of trust shows of it. */
+  readonly link: ChainLink;
 }
 
 /** A zone whose keys are known, or the first one on a way down for which there is no proof of any. */
@@ -43,34 +45,35 @@ export interface ChainLink {
   }[];
 }
 
+/** A zone without the link that follows from the rest of it. */
+export type ZoneDraft =
+  | Omit<Extract<Zone, { readonly status: 'secure' }>, 'link'>
+  | Omit<Exclude<Zone, { readonly status: 'secure' }>, 'link'>;
+
+export function finishZone(draft: ZoneDraft): Zone {
+  const keys = draft.status === 'secure' ? draft.keys : [];
+  const link: ChainLink = {
+    zone: formatName(draft.apex),
+    status: draft.status,
+    ...(draft.status === 'secure' ? {} : { reason: draft.reason }),
+    anchored: draft.parent === undefined,
+    ds: draft.ds,
+    keys: keys.map(({ keyTag, algorithm, flags }) => ({ keyTag, algorithm, flags })),
+  };
+  return { ...draft, link };
+}
+
 /** The chains that lead to some zones, from the anchors down, each zone once. */
 export function listChain(zones: readonly Zone[]): readonly ChainLink[] {
   const links = new Map<string, ChainLink>();
   for (const zone of zones) {
-    for (const step of pathTo(zone)) {
-      const link = toLink(step);
+    const path: ChainLink[] = [];
+    for (let at: Zone | undefined = zone; at !== undefined; at = at.parent) {
+      path.push(at.link);
+    }
+    for (const link of path.reverse()) {
       links.set(link.zone, link);
     }
   }
   return [...links.values()];
-}
-
-function pathTo(zone: Zone): readonly Zone[] {
-  const path: Zone[] = [];
-  for (let at: Zone | undefined = zone; at !== undefined; at = at.parent) {
-    path.unshift(at);
-  }
-  return path;
-}
-
-function toLink(zone: Zone): ChainLink {
-  const keys = zone.status === 'secure' ? zone.keys : [];
-  return {
-    zone: formatName(zone.apex),
-    status: zone.status,
-    ...(zone.status === 'secure' ? {} : { reason: zone.reason }),
-    anchored: zone.parent === undefined,
-    ds: zone.ds,
-    keys: keys.map(({ keyTag, algorithm, flags }) => ({ keyTag, algorithm, flags })),
-  };
 }

@@ -181,5 +181,9 @@ export function rdataReader(octets: Uint8Array, record: ResourceRecord): Reader 
 }
 
 function times<T>(count: number, make: () => T): readonly T[] {
-  return Array.from({ length: count }, make);
+  const made: T[] = [];
+  for (let number = 0; number < count; number += 1) {
+    made.push(make());
+  }
+  return made;
 }

@@ -88,7 +88,8 @@ export function commonAncestor(a: DnsName, b: DnsName): DnsName {
 
 /** A string that is equal for equal names, whatever their case; for the keys of a Map. */
 export function nameKey(name: DnsName): string {
-  return String.fromCharCode(...foldName(name));
+  const { buffer, byteOffset, length } = foldName(name);
+  return Buffer.from(buffer, byteOffset, length).toString('latin1');
 }
 
 function labelStarts(name: DnsName): readonly number[] {

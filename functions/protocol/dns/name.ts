@@ -114,12 +114,15 @@ function readPointer(message: Uint8Array, at: number, run: Run): number {
  * formatName(parseName('a\\.b.example')); // 'a\\046b.example'
  */
 export function formatName(name: DnsName): string {
-  const labels: string[] = [];
+  let text = '';
   for (let at = 0; name[at]; at += 1 + (name[at] ?? 0)) {
-    const label = name.subarray(at + 1, at + 1 + (name[at] ?? 0));
-    labels.push(Array.from(label, (octet) => octetTexts[octet]).join(''));
+    const end = at + 1 + (name[at] ?? 0);
+    text += at === 0 ? '' : '.';
+    for (let inside = at + 1; inside < end; inside += 1) {
+      text += octetTexts[name[inside] ?? 0];
+    }
   }
-  return labels.join('.');
+  return text;
 }
 
 /** Each octet as text. */
@@ -137,6 +140,33 @@ const octetTexts: readonly string[] = Array.from({ length: 256 }, (_, octet) => 
  * @throws {TransportSecurityError} `dns-malformed`
  */
 export function parseName(text: string): DnsName {
+  return plainNames.test(text) ? parsePlainName(text) : parseEscapedName(text);
+}
+
+/** What nearly all names are, so short that no rule on lengths can be broken. */
+const plainNames = /^(?=.{1,254}$)[\w-]{1,63}(?:\.[\w-]{1,63})*\.?$/;
+
+/** Each dot makes way for the length of the label behind it. */
+function parsePlainName(text: string): DnsName {
+  const length = text.endsWith('.') ? text.length - 1 : text.length;
+  const octets = new Uint8Array(length + 2);
+  let lengthAt = 0;
+  for (let at = 0; at < length; at += 1) {
+    const octet = text.charCodeAt(at);
+    if (octet === 0x2e) {
+      lengthAt = at + 1;
+    } else {
+      octets[at + 1] = octet;
+      octets[lengthAt] = at + 1 - lengthAt;
+    }
+  }
+  if (octets.length > nameOctetsMax) {
+    throw malformed(`a name over ${nameOctetsMax} octets: ${shown(text)}`);
+  }
+  return octets;
+}
+
+function parseEscapedName(text: string): DnsName {
   const octets: number[] = [];
   let label: number[] = [];
   const units: string[] = text.match(/\\\d{3}|\\\D|[^\\]|\\/gs) ?? [];
@@ -180,7 +210,11 @@ function shown(text: string): string {
 
 /** The name with A to Z made lower-case, and nothing else (RFC 4343 §3); the form in which names are compared. */
 export function foldName(name: DnsName): DnsName {
-  return name.map(foldOctet);
+  const folded = name.slice();
+  for (let at = 0; at < folded.length; at += 1) {
+    folded[at] = foldOctet(folded[at] ?? 0);
+  }
+  return folded;
 }
 
 function foldOctet(octet: number): number {
