@@ -1,6 +1,6 @@
 /** What a zone, or somebody on the way, may do wrong, and that none of it is believed. */
 import { describe, expect, test } from 'vitest';
-import type { SignedAnswer, WireRecord } from '../../bin/world/dnssec-answers.ts';
+import { type SignedAnswer, toRecords, type WireRecord } from '../../bin/world/dnssec-answers.ts';
 import { createSigningKey, encodeDs } from '../../bin/world/dnssec-keys.ts';
 import type { SignatureChange } from '../../bin/world/dnssec-signer.ts';
 import {
@@ -567,6 +567,150 @@ function parentsRecordOf(name: string, parent: Partial<ZoneSpec>): readonly Wire
 const rogue = createSigningKey({ seed: 'rogue', algorithm: 13 });
 const childDs: readonly [string, number] = ['example.test', DS];
 
+/** Records of one RRset of a zone, as if they had been asked for under another name. */
+function expanded(
+  tree: Tree,
+  { origin, name, type }: { readonly origin: string; readonly name: string; readonly type: number },
+  to: string,
+): readonly WireRecord[] {
+  const zone = build(tree).zones.find((other) => other.origin === origin);
+  const set = zone?.names.get(name)?.get(type);
+  return set === undefined ? [] : toRecords(set, to);
+}
+
+const withWildcard: Tree = {
+  zone: {
+    records: [
+      { name: '*.example.test', type: 'TXT', data: 'anything' },
+      { name: 'mx.example.test', type: 'A', data: '192.0.2.1' },
+    ],
+  },
+};
+
+const wildcardDs: Tree = {
+  parent: {
+    records: [{ name: '*.test', type: DS, rdata: concat(u16(1), u8(200), u8(2), u16(7)) }],
+  },
+};
+
+const trickRows: readonly Row[] = [
+  [
+    "a wildcard's NSEC record served as the name's own (RFC 4035 §5.3.4 does not say that none is expanded)",
+    {
+      ...withWildcard,
+      intercept: answering('mx.example.test', A, (answer) => ({
+        ...answer,
+        answers: [],
+        authorities: expanded(
+          withWildcard,
+          { origin: 'example.test', name: '*.example.test', type: NSEC },
+          'mx.example.test',
+        ),
+      })),
+    },
+    ['mx.example.test', A],
+    'nsecMissing',
+    /no record that proves it/,
+  ],
+  [
+    "a wildcard's DS records, of an algorithm that nobody knows, served for a delegation (RFC 4592 §4.6)",
+    {
+      ...wildcardDs,
+      intercept: answering('example.test', DS, () => ({
+        rcode: 0,
+        answers: expanded(wildcardDs, { origin: 'test', name: '*.test', type: DS }, 'example.test'),
+        authorities: [],
+      })),
+    },
+    mx,
+    'bogus',
+    /DS comes from a wildcard/,
+  ],
+  [
+    'all DS records taken away but one of an algorithm that nobody knows',
+    {
+      zone: {
+        ds: [
+          {
+            name: 'example.test',
+            type: DS,
+            rdata: encodeDs('example.test', keyOf('example.test')),
+          },
+          { name: 'example.test', type: DS, rdata: concat(u16(1), u8(200), u8(2), u16(7)) },
+        ],
+      },
+      intercept: answering('example.test', DS, (answer) => ({
+        ...answer,
+        answers: answer.answers.filter(({ type, rdata }) => type !== DS || rdata[2] === 200),
+      })),
+    },
+    mx,
+    'bogus',
+    /DS by key \d+ does not verify/,
+  ],
+  [
+    'an alias without its signature: the way down ends at the alias, which is signed there',
+    {
+      intercept: answering('alias.example.test', A, (answer) => ({
+        ...answer,
+        answers: answer.answers.filter(
+          ({ name, type }) => name !== 'alias.example.test' || type !== RRSIG,
+        ),
+      })),
+    },
+    ['alias.example.test', A],
+    'rrsigsMissing',
+    /alias\.example\.test CNAME is not signed/,
+  ],
+  [
+    'a DNAME without its signature: nothing is delegated below it',
+    {
+      intercept: answering('www.moved.example.test', A, (answer) => ({
+        ...answer,
+        answers: answer.answers.filter(
+          ({ name, type }) => name !== 'moved.example.test' || type !== RRSIG,
+        ),
+      })),
+    },
+    ['www.moved.example.test', A],
+    'rrsigsMissing',
+    /moved\.example\.test DNAME is not signed/,
+  ],
+  [
+    'an unsigned record below a name that does not exist',
+    {
+      intercept: answering('a.b.absent.example.test', A, () => ({
+        rcode: 0,
+        answers: [a('a.b.absent.example.test', '203.0.113.9')],
+        authorities: [],
+      })),
+    },
+    ['a.b.absent.example.test', A],
+    'rrsigsMissing',
+    /not signed by its zone/,
+  ],
+  [
+    'an insecure delegation that is only claimed, by an unsigned NSEC record',
+    {
+      intercept: answering('example.test', DS, () => ({
+        rcode: 0,
+        answers: [],
+        authorities: [
+          {
+            name: 'example.test',
+            type: NSEC,
+            ttlSeconds: 60,
+            rdata: concat(encodeName('f.test'), Uint8Array.of(0, 1, 0x20)),
+          },
+        ],
+      })),
+    },
+    mx,
+    'rrsigsMissing',
+    /NSEC has no signature/,
+  ],
+];
+
 const delegationRows: readonly Row[] = [
   [
     'DS stripped',
@@ -804,6 +948,7 @@ describe.each([
   ['records changed on the way', changedRows],
   ['denials', denialRows],
   ['delegations', delegationRows],
+  ['tricks', trickRows],
 ] as const)('bogus: %s', (_, rows) => {
   test.each(rows)('%s', async (_title, tree, [name, type], code, text) => {
     const { resolver } = build(tree);
