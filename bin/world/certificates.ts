@@ -7,9 +7,9 @@ const dayMs = 86_400_000;
  * What a host shows for its name.
  *
  * `valid`, `wildcard` (`*.` for its first label), `intermediate` (a chain of three) and `valid-p384` are as RFC 8461 §4.2
- * asks; all others are not: out of date, for another name, signed by itself or by nobody whom the world trusts, with the
- * intermediate left out, with an intermediate that may not issue, without subjectAltName, with a wildcard for a part of a
- * label, or for clients only.
+ * asks; all others are not: out of date, for another name, signed by itself or by nobody whom the world trusts (with
+ * `private-authority` an intermediate of theirs is shown, which DANE-TA may name), with the intermediate left out, with an
+ * intermediate that may not issue, without subjectAltName, with a wildcard for a part of a label, or for clients only.
  */
 export type CertificateKind =
   | 'valid'
@@ -21,6 +21,7 @@ export type CertificateKind =
   | 'wrong-name'
   | 'self-signed'
   | 'other-authority'
+  | 'private-authority'
   | 'missing-intermediate'
   | 'not-an-authority'
   | 'common-name-only'
@@ -47,6 +48,7 @@ export async function createCertificates(now: () => number): Promise<Certificate
     otherRoot,
     intermediate: await root.intermediate({ name: 'Sealpost World Intermediate' }),
     impostor: await root.intermediate({ name: 'Sealpost World Impostor', mayIssue: false }),
+    privateIntermediate: await otherRoot.intermediate({ name: 'Sealpost Private Intermediate' }),
   };
   const issued = new Map<string, Promise<Credential>>();
   return {
@@ -68,6 +70,7 @@ interface Issuers {
   readonly otherRoot: Authority;
   readonly intermediate: Authority;
   readonly impostor: Authority;
+  readonly privateIntermediate: Authority;
 }
 
 type Maker = (issuers: Issuers, name: string) => Promise<Credential>;
@@ -88,6 +91,8 @@ const makers: Readonly<Record<CertificateKind, Maker>> = {
   'wrong-name': ({ root }, name) => root.issue({ names: [`not-${name}`] }),
   'self-signed': ({ now }, name) => issueSelfSigned({ names: [name] }, now),
   'other-authority': ({ otherRoot }, name) => otherRoot.issue({ names: [name] }),
+  'private-authority': ({ privateIntermediate }, name) =>
+    privateIntermediate.issue({ names: [name] }),
   'missing-intermediate': async ({ intermediate }, name) =>
     withoutIntermediates(await intermediate.issue({ names: [name] })),
   'not-an-authority': ({ impostor }, name) => impostor.issue({ names: [name] }),

@@ -118,6 +118,11 @@ function toAnswer(record: ZoneRecord, query: DnsQuery): Answer {
       };
     case 'TXT':
       return { ...common, type: 'TXT', data: characterStrings(record.data) };
+    case 'TLSA': {
+      const { usage, selector, matchingType, data } = record;
+      const certificate = Buffer.from(data);
+      return { ...common, type: 'TLSA', data: { usage, selector, matchingType, certificate } };
+    }
     default:
       return { ...common, type: record.type, data: record.data };
   }

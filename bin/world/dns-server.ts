@@ -1,11 +1,13 @@
 /**
  * The one DNS server of the simulated internet, over UDP and TCP (RFC 1035 §4.2, RFC 7766). It has every zone there is,
- * so that it can stand where the functions expect their resolver.
+ * so that it can stand where the functions expect their resolver. It validates nothing and hands on what validators need.
  */
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type DnsQuery, decodeQuery, encodeMalformed, encodeResponse } from './dns-message.ts';
+import { encodeSignedAnswer, readQuestion } from './dnssec-answers.ts';
+import type { SignedTree } from './signed-tree.ts';
 import type { ZoneTable } from './zone.ts';
 
 /** A question that was asked, whatever came of it. */
@@ -33,12 +35,16 @@ const tcpIdleMs = 10_000;
 /** Ports tried until one is free for UDP and TCP alike. */
 const portsTriedMax = 20;
 
-/** Starts answering from `zones` on a free port of `address`. */
+/**
+ * Starts answering from `zones` on a free port of `address`. Clients that set DO (RFC 3225) are answered from `signed`;
+ * absent: as all others.
+ */
 export async function startDnsServer(options: {
   readonly zones: ZoneTable;
+  readonly signed?: SignedTree;
   readonly address: string;
 }): Promise<DnsServer> {
-  const { zones, address } = options;
+  const { address } = options;
   const questions: DnsQuestion[] = [];
   const answer = (message: Buffer, transport: 'udp' | 'tcp'): readonly Buffer[] => {
     const query = decodeQuery(message);
@@ -47,7 +53,7 @@ export async function startDnsServer(options: {
     }
     questions.push({ name: query.name, type: query.type, transport });
     questions.splice(0, questions.length - questionsMax);
-    return respond(zones, query, transport);
+    return respond({ message, query, transport }, options);
   };
   const connections = new Set<Socket>();
   const { udp, tcp, port } = await bindBoth(address);
@@ -76,8 +82,21 @@ export async function startDnsServer(options: {
   };
 }
 
+interface Request {
+  readonly message: Buffer;
+  readonly query: DnsQuery;
+  readonly transport: 'udp' | 'tcp';
+}
+
+interface Contents {
+  readonly zones: ZoneTable;
+  readonly signed?: SignedTree;
+}
+
 /** The messages that answer a query: none, one, or a forged one and the true one. */
-function respond(zones: ZoneTable, query: DnsQuery, transport: 'udp' | 'tcp'): readonly Buffer[] {
+function respond(request: Request, contents: Contents): readonly Buffer[] {
+  const { query, transport } = request;
+  const { zones } = contents;
   const fault = zones.faultOf(query.name, query.type);
   const serial = zones.serial;
   if (fault === 'silence') {
@@ -89,15 +108,32 @@ function respond(zones: ZoneTable, query: DnsQuery, transport: 'udp' | 'tcp'): r
   if (fault === 'SERVFAIL' || fault === 'REFUSED') {
     return [encodeResponse(query, { rcode: fault, records: [], serial })];
   }
-  const response = { ...zones.lookup(query.name, query.type), serial };
-  const whole = encodeResponse(query, response);
+  const whole = answerWhole(request, contents);
   const tooLarge = transport === 'udp' && whole.length > query.payloadMax;
   const cut = fault === 'truncated-always' || (fault === 'truncated' && transport === 'udp');
   if (tooLarge || cut) {
-    return [encodeResponse(query, response, true)];
+    return [encodeResponse(query, { rcode: 'NOERROR', records: [], serial }, true)];
   }
   return fault === 'spoofed' && transport === 'udp' ? [forge(query), whole] : [whole];
 }
+
+function answerWhole({ message, query }: Request, { zones, signed }: Contents): Buffer {
+  const question = readQuestion(message);
+  if (!query.dnssecOk || signed === undefined || question === undefined) {
+    const response = { ...zones.lookup(query.name, query.type), serial: zones.serial };
+    return encodeResponse(query, response);
+  }
+  const whole = Buffer.from(encodeSignedAnswer(message, signed.answer(question)));
+  // RFC 1035 §4.1.1, RFC 4035 §3.2.2: RD and CD are the client's.
+  whole.writeUInt16BE(
+    (whole.readUInt16BE(2) & ~clientFlags) | (message.readUInt16BE(2) & clientFlags),
+    2,
+  );
+  return whole;
+}
+
+/** RD and CD. */
+const clientFlags = 0x0110;
 
 /** What somebody off the path would send: the question is right, the id is a guess. */
 function forge(query: DnsQuery): Buffer {

@@ -10,13 +10,6 @@ export type SignableRecord =
   | ZoneRecord
   | ({ readonly name: string; readonly ttlSeconds?: number } & (
       | { readonly type: 'DNAME'; readonly data: string }
-      | {
-          readonly type: 'TLSA';
-          readonly usage: number;
-          readonly selector: number;
-          readonly matchingType: number;
-          readonly data: Uint8Array;
-        }
       /** Anything else, by number (RFC 3597). */
       | { readonly type: number; readonly rdata: Uint8Array }
     ));

@@ -10,8 +10,8 @@ import type {
   Scenario,
   ScenarioMessage,
 } from './scenario.ts';
-import type { AddressOfHost, FaultDefinition } from './world.ts';
-import type { ZoneRecord } from './zone.ts';
+import type { FaultDefinition } from './world.ts';
+import type { TlsaOfHost, WorldRecord, ZoneDefinition } from './world-zones.ts';
 
 /** A message from `alice@sender.example`. */
 export interface MessageOutline {
@@ -38,6 +38,14 @@ export interface PolicyOutline {
   /** The TXT record's strings at `_mta-sts`; default one good record. */
   readonly txt?: readonly string[];
 }
+
+/** A TLSA record: usage, selector, matching type, and what it is about; default: the certificate that the host shows. */
+export type TlsaOutline = readonly [
+  usage: number,
+  selector: number,
+  matchingType: number,
+  about?: TlsaOfHost['about'],
+];
 
 /** What must come of a scenario, with hosts by their first label. */
 export interface ExpectationOutline {
@@ -68,8 +76,14 @@ export interface ScenarioOutline {
   readonly mx?: Readonly<Record<string, MxBehaviour>>;
   readonly policy?: PolicyOutline;
   /** Records beside those that follow from the above; or in their place, with `recordsOnly`. */
-  readonly records?: readonly (ZoneRecord | AddressOfHost)[];
+  readonly records?: readonly WorldRecord[];
   readonly recordsOnly?: true;
+  /** How the domain's zone is signed; default: not at all. */
+  readonly signed?: ZoneDefinition['signed'];
+  /** TLSA records of the hosts, by first label. */
+  readonly tlsa?: Readonly<Record<string, readonly TlsaOutline[]>>;
+  /** Zones beside the domain's own. */
+  readonly zones?: readonly ZoneDefinition[];
   readonly faults?: readonly FaultDefinition[];
   readonly prelude?: readonly PreludeStep[];
   readonly messages?: readonly MessageOutline[];
@@ -113,7 +127,7 @@ export function drawScenario(outline: ScenarioOutline): Scenario {
     title,
     tour: outline.tour === true,
     world: {
-      zones: [{ origin: domain, records: drawRecords(outline) }],
+      zones: [drawZone(outline), ...(outline.zones ?? [])],
       faults,
       mxHosts: Object.entries(mx).map(([label, behaviour]) => ({
         name: at(name, label),
@@ -131,8 +145,14 @@ export function drawScenario(outline: ScenarioOutline): Scenario {
   };
 }
 
-function drawRecords(outline: ScenarioOutline): readonly (ZoneRecord | AddressOfHost)[] {
-  const { name, mx = {}, policy, records = [] } = outline;
+function drawZone(outline: ScenarioOutline): ZoneDefinition {
+  const { name, signed } = outline;
+  const records = drawRecords(outline);
+  return { origin: domainOf(name), records, ...(signed === undefined ? {} : { signed }) };
+}
+
+function drawRecords(outline: ScenarioOutline): readonly WorldRecord[] {
+  const { name, mx = {}, policy, tlsa = {}, records = [] } = outline;
   if (outline.recordsOnly === true) {
     return records;
   }
@@ -148,8 +168,20 @@ function drawRecords(outline: ScenarioOutline): readonly (ZoneRecord | AddressOf
   return [
     ...exchanges,
     ...texts.map((data) => ({ name: at(name, '_mta-sts'), type: 'TXT' as const, data })),
+    ...Object.entries(tlsa).flatMap(([label, outlines]) =>
+      outlines.map((one) => drawTlsa(at(name, label), one)),
+    ),
     ...records,
   ];
+}
+
+/** A TLSA record of `name`, about the certificate of `host`; default: of `name`. */
+export function drawTlsa(
+  name: string,
+  [usage, selector, matchingType, about = 'leaf']: TlsaOutline,
+  host: string = name,
+): TlsaOfHost {
+  return { name, type: 'TLSA', usage, selector, matchingType, about, host };
 }
 
 function drawPolicy({ name, mx = {} }: ScenarioOutline, policy: PolicyOutline): string {

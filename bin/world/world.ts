@@ -1,5 +1,5 @@
 /**
- * The simulated internet: one DNS server, policy hosts and MX hosts, each at an address of its own in 127.0.0.0/8, all MX
+ * The simulated internet: one DNS server of signed and unsigned zones, policy hosts and MX hosts, each at an address of its own in 127.0.0.0/8, all MX
  * hosts on one port and all policy hosts on another, and an authority that vouches for them. `npm start` and the tests
  * share it.
  */
@@ -11,24 +11,13 @@ import { type DnsServer, startDnsServer } from './dns-server.ts';
 import type { MxBehaviour } from './mx-behaviour.ts';
 import { type MxHost, startMxHost } from './mx-host.ts';
 import { type PolicyHost, type PolicyHostBehaviour, startPolicyHost } from './policy-host.ts';
+import { createSignedTree, type SignedTree } from './signed-tree.ts';
+import { demand, fillZones, ownerName, type ZoneDefinition } from './world-zones.ts';
 import { createZoneTable, type DnsFault, type ZoneRecord, type ZoneTable } from './zone.ts';
-
-/** A record whose address is known only once the world runs: that of an MX host, by name, or of a policy host. */
-export interface AddressOfHost {
-  readonly name: string;
-  readonly type: 'A';
-  /** `mx1.example.test`, or `mta-sts.example.test`. */
-  readonly addressOf: string;
-}
-
-/** A zone, with addresses still to be filled in. */
-export interface ZoneDefinition {
-  readonly origin: string;
-  readonly records: readonly (ZoneRecord | AddressOfHost)[];
-}
 
 /** That questions for a name fail, and how. */
 export interface FaultDefinition {
+  /** For type TLSA that of the host. */
   readonly name: string;
   /** Default: every type. */
   readonly type?: string;
@@ -36,10 +25,7 @@ export interface FaultDefinition {
   readonly fault: DnsFault | undefined;
 }
 
-/**
- * What there is in a world. A host gets an A record in the zone that holds its name, unless the zone already says where
- * that name leads.
- */
+/** What there is in a world: zones below a signed root, whose top-level domains need not be among them, and hosts. */
 export interface WorldDefinition {
   readonly zones: readonly ZoneDefinition[];
   readonly faults?: readonly FaultDefinition[];
@@ -80,7 +66,9 @@ export interface ReservedPlace {
 
 /** What a function needs to live in this world. */
 export type WorldNetwork = NetworkSetting &
-  Required<Pick<NetworkSetting, 'resolvers' | 'smtpPort' | 'httpsPort' | 'extraRoots'>>;
+  Required<
+    Pick<NetworkSetting, 'resolvers' | 'trustAnchors' | 'smtpPort' | 'httpsPort' | 'extraRoots'>
+  >;
 
 /** A running world. */
 export interface World {
@@ -106,12 +94,9 @@ export async function startWorld(
   definition: WorldDefinition,
   options: { readonly now?: () => number } = {},
 ): Promise<World> {
-  const certificates = await createCertificates(options.now ?? Date.now);
+  const now = options.now ?? Date.now;
+  const certificates = await createCertificates(now);
   const addresses = allocateAddresses(definition);
-  const zones = createZoneTable(resolveZones(definition, addresses));
-  for (const { name, type, fault } of definition.faults ?? []) {
-    zones.fault(name, fault, type);
-  }
   const started: { stop(): Promise<void> }[] = [];
   const kept = <T extends { stop(): Promise<void> }>(part: T): T => {
     started.push(part);
@@ -133,25 +118,37 @@ export async function startWorld(
         }),
       ),
     );
-    const dns = kept(await startDnsServer({ zones, address: '127.53.0.1' }));
-    return assemble({ certificates, addresses, zones, smtp, https, dns });
+    const { mxHosts } = definition;
+    const facts = { addresses, mxHosts, certificates, smtpPort: smtp.port };
+    const zones = createZoneTable(await fillZones(definition.zones, facts));
+    const signed = createSignedTree(zones, now);
+    const dns = kept(await startDnsServer({ zones, signed, address: '127.53.0.1' }));
+    for (const fault of definition.faults ?? []) {
+      setFault(zones, fault, smtp.port);
+    }
+    return assemble({ certificates, addresses, zones, signed, smtp, https, dns });
   } catch (error) {
     await Promise.all(started.map((part) => part.stop()));
     throw error;
   }
 }
 
+function setFault(zones: ZoneTable, { name, type, fault }: FaultDefinition, port: number): void {
+  zones.fault(ownerName(name, type, port), fault, type);
+}
+
 interface Parts {
   readonly certificates: Certificates;
   readonly addresses: Map<string, string>;
   readonly zones: ZoneTable;
+  readonly signed: SignedTree;
   readonly smtp: HostsAtOnePort<MxHost>;
   readonly https: HostsAtOnePort<PolicyHost>;
   readonly dns: DnsServer;
 }
 
 function assemble(parts: Parts): World {
-  const { certificates, addresses, zones, smtp, https, dns } = parts;
+  const { certificates, addresses, zones, signed, smtp, https, dns } = parts;
   const mxHosts = new Map(smtp.hosts.map((host) => [host.name, host]));
   const policyHosts = new Map(https.hosts.map((host) => [host.domain, host]));
   const mx = (name: string): MxHost => demand(mxHosts.get(name), name);
@@ -159,10 +156,10 @@ function assemble(parts: Parts): World {
   return {
     network: {
       resolvers: [`${dns.address}:${dns.port}`],
+      trustAnchors: signed.trustAnchors,
       smtpPort: smtp.port,
       httpsPort: https.port,
       extraRoots: certificates.rootPem,
-      negativeTrustAnchors: [''],
       allowPrivateAddresses: true,
       ipv6: false,
     },
@@ -180,7 +177,7 @@ function assemble(parts: Parts): World {
         case 'records':
           return zones.replace(change.name, change.type, change.records);
         case 'fault':
-          return zones.fault(change.name, change.fault, change.type);
+          return setFault(zones, change, smtp.port);
       }
     },
     async reserve(name) {
@@ -194,13 +191,6 @@ function assemble(parts: Parts): World {
       await Promise.all([smtp.stop(), https.stop(), dns.stop()]);
     },
   };
-}
-
-function demand<T>(found: T | undefined, name: string): T {
-  if (found === undefined) {
-    throw new RangeError(`the world has no host for ${name}`);
-  }
-  return found;
 }
 
 /** Name -> address. MX hosts live in 127.25.0.0/16, HTTPS servers in 127.44.0.0/16, one address each. */
@@ -230,38 +220,6 @@ function nextAddress(addresses: ReadonlyMap<string, string>, kind: 'smtp' | 'htt
 
 function addressOf(addresses: ReadonlyMap<string, string>, name: string): string {
   return demand(addresses.get(name), name);
-}
-
-/** The zones with every host's address filled in. */
-function resolveZones(
-  definition: WorldDefinition,
-  addresses: ReadonlyMap<string, string>,
-): { readonly origin: string; readonly records: readonly ZoneRecord[] }[] {
-  const origins = definition.zones.map(({ origin }) => origin);
-  const twice = origins.find((origin, index) => origins.indexOf(origin) !== index);
-  if (twice !== undefined) {
-    throw new RangeError(`two zones are called ${twice}`);
-  }
-  return definition.zones.map(({ origin, records }) => {
-    const placed = new Set(
-      records.filter(({ type }) => /^(?:A|AAAA|CNAME)$/.test(type)).map(({ name }) => name),
-    );
-    const hosts = [...addresses]
-      .filter(([name]) => closestOrigin(origins, name) === origin && !placed.has(name))
-      .map(([name, data]) => ({ name, type: 'A', data }) as const);
-    const given = records.map((record) =>
-      'addressOf' in record
-        ? ({ name: record.name, type: 'A', data: addressOf(addresses, record.addressOf) } as const)
-        : record,
-    );
-    return { origin, records: [...given, ...hosts] };
-  });
-}
-
-function closestOrigin(origins: readonly string[], name: string): string | undefined {
-  return origins
-    .filter((origin) => name === origin || name.endsWith(`.${origin}`))
-    .sort((one, other) => other.length - one.length)[0];
 }
 
 interface HostsAtOnePort<T> {

@@ -1,6 +1,6 @@
 /**
  * The zones of the simulated internet and what they answer (RFC 1034 §4.3.2, RFC 2308), as plain data: no wire format
- * and no sockets. They may change between any two questions.
+ * and no sockets. They may change between any two questions. Answers with signatures are made in `signed-tree.ts`.
  */
 
 /** A record of the world. Names are lower-case A-labels without trailing dot. */
@@ -10,12 +10,43 @@ export type ZoneRecord = { readonly name: string; readonly ttlSeconds?: number }
   | { readonly type: 'MX'; readonly preference: number; readonly exchange: string }
   /** A string is cut into character-strings of 255 octets; an array says where to cut. */
   | { readonly type: 'TXT'; readonly data: string | readonly string[] }
+  | {
+      readonly type: 'TLSA';
+      readonly usage: number;
+      readonly selector: number;
+      readonly matchingType: number;
+      readonly data: Uint8Array;
+    }
 );
+
+/** What can be wrong with signatures. `stripped`: there are none. */
+export type SignatureFault = 'expired' | 'future' | 'wrong-signature' | 'stripped';
+
+/** How a zone is signed; `{}` is as it should be. */
+export interface SigningTerms {
+  /** Default: 13, ECDSA on P-256. Validators take no notice of 5 and 7, so that a zone with these is insecure. */
+  readonly algorithm?: 5 | 7 | 8 | 10 | 13 | 14 | 15 | 16;
+  /** How absence is proven; default NSEC. NSEC3 without further iterations and without salt (RFC 9276). */
+  readonly denial?: 'NSEC' | 'NSEC3' | 'NSEC3-opt-out';
+  /** What the parent has; default: the DS record of the zone's key. `wrong`: that of another key. */
+  readonly ds?: 'missing' | 'wrong';
+  readonly faults?: readonly {
+    readonly fault: SignatureFault;
+    /** Default: every name of the zone, its keys included. For type TLSA the name of the host. */
+    readonly name?: string;
+    /** Default: every type. */
+    readonly type?: ZoneRecord['type'];
+  }[];
+  /** Records that somebody on the way puts in the place of the signed ones of the same name and type. */
+  readonly forged?: readonly ZoneRecord[];
+}
 
 /** A zone: its apex and all of its records. SOA is made from the apex, so that none needs to be given. */
 export interface Zone {
   readonly origin: string;
   readonly records: readonly ZoneRecord[];
+  /** Default: not signed. */
+  readonly signed?: SigningTerms;
 }
 
 /**
@@ -52,6 +83,8 @@ export interface ZoneTable {
   fault(name: string, fault: DnsFault | undefined, type?: string): void;
   faultOf(name: string, type: string): DnsFault | undefined;
   lookup(name: string, type: string): ZoneAnswer;
+  /** As they are now; a zone that has changed is another object. */
+  list(): readonly Zone[];
   /** Counts changes; the serial of every SOA. */
   readonly serial: number;
 }
@@ -97,6 +130,7 @@ export function createZoneTable(zones: readonly Zone[] = []): ZoneTable {
     },
     faultOf: (name, type) => faults.get(`${name} ${type}`) ?? faults.get(`${name} *`),
     lookup: (name, type) => lookup(table, name, type),
+    list: () => [...table.values()],
   };
 }
 

@@ -45,6 +45,7 @@ const verdicts: readonly (readonly [CertificateKind, string, string])[] = [
   ['wrong-name', 'ERR_TLS_CERT_ALTNAME_INVALID', 'for another host'],
   ['self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'vouches for itself'],
   ['other-authority', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'a root nobody trusts'],
+  ['private-authority', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'an intermediate of that root'],
   ['missing-intermediate', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'no way up to the root'],
   ['not-an-authority', 'UNSPECIFIED', 'signed by one who may not; Node has no word for it'],
   ['client-only', 'INVALID_PURPOSE', 'extended key usage clientAuth alone'],
