@@ -137,11 +137,11 @@ async function findCut(context: Context, name: DnsName, open: () => Promise<Cut>
   const awaited = context.openings.get(key);
   if (awaited !== undefined) {
     const cut = await awaited;
-    if (!ranOutOfTime(cut)) {
+    if (!isCutShort(cut)) {
       context.found.set(key, cut);
       return cut;
     }
-    // It was somebody else's time that ran out.
+    // It was somebody else who ran out of time or queries.
   }
   const opening = open();
   context.openings.set(key, opening);
@@ -159,9 +159,11 @@ async function findCut(context: Context, name: DnsName, open: () => Promise<Cut>
   }
 }
 
-function ranOutOfTime(cut: Cut): boolean {
+function isCutShort(cut: Cut): boolean {
   return (
-    cut.kind === 'zone' && cut.zone.status === 'indeterminate' && cut.zone.failure === 'dns-timeout'
+    cut.kind === 'zone' &&
+    cut.zone.status !== 'secure' &&
+    (cut.zone.failure === 'dns-timeout' || cut.zone.failure === 'dns-bogus')
   );
 }
 
@@ -377,20 +379,19 @@ function cutFailed(
     return cutFor(context, { ...place, status: 'bogus', reason: outcome.reason }, bogusTtlSeconds);
   }
   const { code, message } = outcome.error;
-  const zone = formatName(place.apex) || '.';
   const failure = code as DnsFailureCode;
-  return failure === 'dns-bogus'
-    ? cutFor(context, { ...place, status: 'bogus', reason: reason('bogus', message) }, 0)
-    : cutFor(
-        context,
-        {
+  const zone = formatName(place.apex) || '.';
+  const draft: ZoneDraft =
+    failure === 'dns-bogus'
+      ? { ...place, status: 'bogus', reason: reason('bogus', message), failure }
+      : {
           ...place,
           status: 'indeterminate',
           reason: reason('noReachableAuthority', `the keys of ${zone} cannot be had: ${message}`),
           failure,
-        },
-        0,
-      );
+        };
+  // Not kept: the next look-up may find its servers, and has bounds of its own.
+  return cutFor(context, draft, 0);
 }
 
 function cutFor(context: Context, draft: ZoneDraft, ttlSeconds: number): Cut {

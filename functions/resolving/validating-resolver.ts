@@ -95,7 +95,8 @@ export function createValidatingResolver(options: ValidatingResolverOptions): Va
     lookup: (name, type, deadlineMs) => lookup(memory, { name, type, deadlineMs }),
     resolve: async (name, type, deadlineMs) => {
       checkType(type);
-      return (await find(memory, { name, type, deadlineMs })).resolution;
+      const kept = await find(memory, { name, type, deadlineMs });
+      return { ...kept.resolution, ttlSeconds: ttlLeft(kept, now()) };
     },
   };
 }
@@ -244,9 +245,11 @@ function toAnswer<T extends RecordType>(kept: Kept, type: T, nowMs: number): Ans
   if (made === undefined) {
     Object.assign(kept.answers, { [type]: answer });
   }
-  return answer.kind === 'failed'
-    ? answer
-    : { ...answer, ttlSeconds: Math.max(0, Math.ceil((kept.expiresMs - nowMs) / 1_000)) };
+  return answer.kind === 'failed' ? answer : { ...answer, ttlSeconds: ttlLeft(kept, nowMs) };
+}
+
+function ttlLeft({ expiresMs }: Kept, nowMs: number): number {
+  return Math.max(0, Math.ceil((expiresMs - nowMs) / 1_000));
 }
 
 function makeAnswer<T extends RecordType>(resolution: Resolution, type: T): Answer<T> {

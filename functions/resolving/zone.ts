@@ -25,7 +25,7 @@ export type Zone =
   | (ZoneFacts & {
       readonly status: 'insecure' | 'bogus' | 'indeterminate';
       readonly reason: Reason;
-      /** Set where servers failed, so that nothing is known of the zone. */
+      /** Set where it was not the zone that failed: its servers did, or the look-up came to the end of its bounds. */
       readonly failure?: DnsFailureCode;
     });
 

@@ -4,7 +4,11 @@
  * CVE-2023-50387 (KeyTrap), CVE-2023-50868 (NSEC3 encloser attack).
  */
 import { describe, expect, test } from 'vitest';
-import type { SignedAnswer, WireRecord } from '../../bin/world/dnssec-answers.ts';
+import {
+  readQuestion,
+  type SignedAnswer,
+  type WireRecord,
+} from '../../bin/world/dnssec-answers.ts';
 import { computeKeyTag, encodeDs, type SigningKey } from '../../bin/world/dnssec-keys.ts';
 import { concat, type SignableRecord, typeNumbers, u16 } from '../../bin/world/dnssec-wire.ts';
 import type { AlgorithmTable } from '../../functions/protocol/dnssec/algorithms.ts';
@@ -12,6 +16,7 @@ import { signatureAlgorithms } from '../../functions/protocol/dnssec/algorithms.
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import type { Resolution } from '../../functions/resolving/resolution.ts';
 import {
+  createSignedExchange,
   createSignedWorld,
   deadlineMs,
   type Intercept,
@@ -292,6 +297,58 @@ describe('queries', () => {
       reason: { text: expect.stringMatching(/over 64 queries/) },
     });
     expect(asked).toHaveLength(64);
+  });
+
+  test('whoever waits for another look-up that runs out of queries has its own left', async () => {
+    const zones = signTree([
+      { origin: '' },
+      { origin: 'test' },
+      {
+        origin: 'trap.test',
+        records: [
+          www,
+          ...['a', 'b', 'c', 'd'].map((label, index) => ({
+            name: `${label}.trap.test`,
+            type: 'CNAME' as const,
+            data:
+              ['b.trap.test', 'c.trap.test', 'd.trap.test', 'host.child.trap.test'][index] ?? '',
+          })),
+        ],
+      },
+      {
+        origin: 'child.trap.test',
+        records: [
+          { name: 'host.child.trap.test', type: 'A', data: '192.0.2.2' },
+          { name: 'other.child.trap.test', type: 'A', data: '192.0.2.3' },
+        ],
+      },
+    ]);
+    const inner = createSignedExchange(zones, {
+      intercept: (answer, { name }) => ({
+        ...answer,
+        answers: answer.answers.filter((record) => record.name === name),
+      }),
+    });
+    const others: Promise<Resolution>[] = [];
+    const { resolver } = createSignedWorld(zones, {
+      limits: { queriesPerResolution: 6 },
+      exchange: async (query, ...more) => {
+        const { name, type } = readQuestion(query) ?? { name: '', type: 0 };
+        if (name === 'child.trap.test' && type === DS && others.length === 0) {
+          others.push(resolver.resolve('other.child.trap.test', A, deadlineMs));
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+        return await inner(query, ...more);
+      },
+    });
+    // The zone itself is known by now. Four aliases, what they lead to and the child's DS are six queries.
+    await resolver.resolve('www.trap.test', A, deadlineMs);
+    const poor = await resolver.resolve('a.trap.test', A, deadlineMs);
+    expect(poor).toMatchObject({
+      status: 'bogus',
+      reason: { text: expect.stringMatching(/over 6 queries/) },
+    });
+    expect(await others[0]).toMatchObject({ status: 'secure' });
   });
 
   test('signers that are no zones do not send the resolver about', async () => {

@@ -217,6 +217,16 @@ describe.each(worlds)('%s', (_, algorithm, denial) => {
     },
   );
 
+  test('an alias by wildcard is one thing, what it leads to another', async () => {
+    expect(await resolver.lookup('any.walias.example.test', 'A', deadlineMs)).toMatchObject(
+      secure('records', {
+        aliases: [
+          hop('any.walias.example.test', 'mx.example.test', optOut ? 'insecure' : 'secure'),
+        ],
+      }),
+    );
+  });
+
   test.each([
     ['example.test', 'records', 'secure'],
     ['child.example.test', 'records', 'secure'],

@@ -21,8 +21,7 @@ export interface SignatureAlgorithm {
 /** Number in DNSKEY, DS and RRSIG records -> algorithm. What is not in the table is unsupported. */
 export type AlgorithmTable = ReadonlyMap<number, SignatureAlgorithm>;
 
-/** RFC 3110 §2 and RFC 5702 §2 end at 4096 bits; under 512 nothing is defined. Larger ones cost an attacker nothing. */
-const modulusBitsMin = 512;
+/** RFC 3110 §2 and RFC 5702 §2 end here. Larger keys cost an attacker nothing, and a validator much. */
 const modulusBitsMax = 4096;
 
 /** 2^64 is beyond any exponent in use, and the time of a verification grows with it. */
@@ -30,8 +29,8 @@ const exponentOctetsMax = 8;
 
 /** Default: what RFC 8624 §3.1 has validators implement and RFC 9905 leaves in use. */
 export const signatureAlgorithms: AlgorithmTable = new Map([
-  [8, rsa('RSASHA256', 'sha256')],
-  [10, rsa('RSASHA512', 'sha512')],
+  [8, rsa('RSASHA256', 'sha256', 512)],
+  [10, rsa('RSASHA512', 'sha512', 1024)],
   [13, ecdsa('ECDSAP256SHA256', { curve: 'P-256', hash: 'sha256', octets: 32 })],
   [14, ecdsa('ECDSAP384SHA384', { curve: 'P-384', hash: 'sha384', octets: 48 })],
   [15, eddsa('ED25519', { curve: 'Ed25519', keyOctets: 32, signatureOctets: 64 })],
@@ -43,15 +42,16 @@ export const signatureAlgorithms: AlgorithmTable = new Map([
  * are not in the default table; a zone signed with nothing else is then insecure.
  */
 export const sha1Algorithms: AlgorithmTable = new Map([
-  [5, rsa('RSASHA1', 'sha1')],
-  [7, rsa('RSASHA1-NSEC3-SHA1', 'sha1')],
+  [5, rsa('RSASHA1', 'sha1', 512)],
+  [7, rsa('RSASHA1-NSEC3-SHA1', 'sha1', 512)],
 ]);
 
-function rsa(name: string, hash: string): SignatureAlgorithm {
+/** `modulusBitsMin`: RFC 3110 §2, RFC 5702 §2.1 and §2.2. */
+function rsa(name: string, hash: string, modulusBitsMin: number): SignatureAlgorithm {
   return {
     name,
     createVerifier(publicKey) {
-      const jwk = readRsaKey(publicKey);
+      const jwk = readRsaKey(publicKey, modulusBitsMin);
       return (
         jwk &&
         createKeyVerifier(jwk, (key) => (data, signature) => verify(hash, data, key, signature))
@@ -61,7 +61,7 @@ function rsa(name: string, hash: string): SignatureAlgorithm {
 }
 
 /** RFC 3110 §2: length of the exponent in one octet, or in two behind a zero; exponent; modulus. */
-function readRsaKey(publicKey: Uint8Array): JsonWebKey | undefined {
+function readRsaKey(publicKey: Uint8Array, modulusBitsMin: number): JsonWebKey | undefined {
   const [first = 0, second = 0, third = 0] = publicKey;
   const start = first === 0 ? 3 : 1;
   const exponentOctets = first === 0 ? second * 0x100 + third : first;

@@ -116,6 +116,12 @@ describe('RSA keys', () => {
     expect(take(publicKey)).toBe(taken);
   });
 
+  test('RFC 5702 §2.2: RSA/SHA-512 begins at 1,024 bits', () => {
+    const algorithm = signatureAlgorithms.get(10);
+    expect(algorithm?.createVerifier(rsaKey(small.e, small.n))).toBeUndefined();
+    expect(algorithm?.createVerifier(rsaKey(usual.e, usual.n))).toBeDefined();
+  });
+
   test('an exponent of 2^32 + 1 verifies: some zones have it', () => {
     const key = withExponent(0x1_0000_0001n);
     const { e, n } = createPublicKey(key).export({ format: 'jwk' }) as JsonWebKey;
