@@ -6,8 +6,16 @@
 
 /** Which network the functions live in (docs/architecture.md). Production leaves it all at its defaults. */
 export interface NetworkSetting {
-  /** `address:port` of DNS servers, tried in order; absent: those of the machine. */
+  /**
+   * Recursive DNS servers, tried in order: `address:port` (UDP and TCP), or `https://name/path@address,address` (DNS over
+   * HTTPS at pinned addresses, so that no other resolver is needed). They must hand DNSSEC records through, which the
+   * resolver of a VPC does not. Absent: two public DoH providers of different vendors. None of them is trusted.
+   */
   readonly resolvers?: readonly string[];
+  /** DS or DNSKEY records in presentation form, one a line, in place of the root's trust anchors. */
+  readonly trustAnchors?: string;
+  /** Names at and below which DNSSEC is not validated (RFC 7646). */
+  readonly negativeTrustAnchors?: readonly string[];
   /** Where MX hosts listen; default 25. */
   readonly smtpPort?: number;
   /** Where policy hosts listen; default 443. */
@@ -45,6 +53,12 @@ export interface DeliverySettings {
   readonly requireTls: boolean;
   readonly mtaSts: boolean;
   readonly mtaStsCache: boolean;
+  /** DANE (RFC 7672): TLSA records of hosts in signed zones are looked up and obeyed. */
+  readonly dane: boolean;
+  /** Whether TLSA records count for a signed host behind an unsigned MX RRset too (RFC 7672 §2.2.1: MAY). */
+  readonly daneInsecureMx: boolean;
+  /** Next-hop domains that mail reaches over verified DANE or not at all (RFC 7672 §6). */
+  readonly daneOnly: readonly string[];
   readonly keepAddressTag: boolean;
   readonly exceptions: readonly PolicyException[];
   /** Connections to one MX host at a time from one invocation. */

@@ -1,4 +1,6 @@
 /** A channel to one address of one MX host: what it must show before a message may use it, and what it showed. */
+import type { ReferenceIdentifiers } from '../protocol/dane/reference-identifiers.ts';
+import type { TlsaRecord } from '../protocol/dane/tlsa-record.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { Transaction, TransactionResult } from '../protocol/smtp/transaction.ts';
 
@@ -6,10 +8,20 @@ import type { Transaction, TransactionResult } from '../protocol/smtp/transactio
  * What TLS has to prove.
  *
  * `opportunistic`: taken where offered, unauthenticated; `mandatory`: no content without TLS, unauthenticated;
- * `pkix`: a chain to a trusted root and a DNS-ID equal to one of the reference identifiers; `clear`: not even tried
- * (the second connection after a failed opportunistic handshake).
+ * `pkix`: a chain to a trusted root and a DNS-ID equal to the host's name; `dane`: a match with the target's TLSA
+ * records; `clear`: not even tried (the second connection after a failed opportunistic handshake).
  */
-export type TlsLevel = 'clear' | 'opportunistic' | 'mandatory' | 'pkix';
+export type TlsLevel = 'clear' | 'opportunistic' | 'mandatory' | 'pkix' | 'dane';
+
+/** What `dane` has to match (RFC 7672 §3). */
+export interface DaneDemand {
+  /** The secure TLSA RRset, whole. */
+  readonly records: readonly TlsaRecord[];
+  /** Its base domain is the SNI (RFC 7672 §8.1). */
+  readonly referenceIdentifiers: ReferenceIdentifiers;
+  /** MTA-STS asks for PKIX as well: both must hold. */
+  readonly alsoPkix: boolean;
+}
 
 /** Which channel to open. */
 export interface ChannelTarget {
@@ -19,6 +31,8 @@ export interface ChannelTarget {
   readonly address: string;
   readonly port: number;
   readonly tls: TlsLevel;
+  /** With `dane`, and only then. */
+  readonly dane?: DaneDemand;
   /** TLS from the first byte (RFC 8314 §3.3) instead of STARTTLS. */
   readonly implicitTls?: boolean;
   /** SASL PLAIN (RFC 4616) credentials, for a smart host; only ever sent over a `pkix` channel. */
@@ -39,6 +53,10 @@ export interface TlsFacts {
   /** Whether the certificate would pass `pkix` for `host`; where not, why. Judged at every level. */
   readonly pkix:
     | { readonly verified: true }
+    | { readonly verified: false; readonly code: FailureCode; readonly reason: string };
+  /** The verdict by TLSA records, at level `dane`; `reason` names the record that matched. */
+  readonly dane?:
+    | { readonly verified: true; readonly reason: string }
     | { readonly verified: false; readonly code: FailureCode; readonly reason: string };
 }
 

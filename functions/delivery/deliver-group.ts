@@ -16,7 +16,8 @@ import {
   isPolicyFailure,
 } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
-import { createHostLog, type HostLog, openChannels } from './open-channels.ts';
+import { createHostLog, type HostLog } from './host-log.ts';
+import { openChannels } from './open-channels.ts';
 import { type DeliveryGroup, type DeliveryPlan, planDelivery, policyKey } from './plan-delivery.ts';
 import { sendMessages } from './send-messages.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';

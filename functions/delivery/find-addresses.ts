@@ -1,4 +1,5 @@
 /** The addresses of one MX host, vetted: no name that a stranger controls leads to a private address. */
+import { findChainStatus } from '../protocol/dane/chain-status.ts';
 import type { Answer, Resolver } from '../protocol/dns/answer.ts';
 import { isPublicAddress } from '../protocol/ip-address.ts';
 import { noteLookup } from './find-mail-hosts.ts';
@@ -8,7 +9,12 @@ import type { FailureNote, LookupNote } from './why.ts';
 const addressesMax = 10;
 
 export type HostAddresses =
-  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | {
+      readonly kind: 'addresses';
+      readonly addresses: readonly string[];
+      /** What the look-ups said, for DANE to judge. */
+      readonly answers: readonly Answer<'A' | 'AAAA'>[];
+    }
   | { readonly kind: 'none'; readonly failure: FailureNote };
 
 interface FindOptions {
@@ -47,18 +53,19 @@ function judge(
   allowPrivate: boolean,
 ): HostAddresses {
   const found = answers.flatMap((answer) =>
-    answer.kind === 'records' && isTrustworthy(answer.status) ? answer.records : [],
+    answer.kind === 'records' && isTrustworthy(findChainStatus(answer)) ? answer.records : [],
   );
   const usable = found.filter((address) => allowPrivate || isPublicAddress(address));
   if (usable.length > 0) {
-    return { kind: 'addresses', addresses: usable.slice(0, addressesMax) };
+    return { kind: 'addresses', addresses: usable.slice(0, addressesMax), answers };
   }
   for (const answer of answers) {
     if (answer.kind === 'failed') {
       return none(answer.code, `addresses of ${host}: ${answer.reason}`);
     }
-    if (!isTrustworthy(answer.status)) {
-      return none('dns-bogus', `the addresses of ${host} are ${answer.status}`);
+    const status = findChainStatus(answer);
+    if (!isTrustworthy(status)) {
+      return none('dns-bogus', `the addresses of ${host} are ${status}`);
     }
   }
   return found.length > 0

@@ -3,7 +3,8 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-5.1 RFC 5321 §5.1}
  */
-import type { Answer, MxData, RecordData, RecordType, Resolver } from '../protocol/dns/answer.ts';
+import { findChainStatus } from '../protocol/dane/chain-status.ts';
+import type { Answer, RecordData, RecordType, Resolver } from '../protocol/dns/answer.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { LookupNote } from './why.ts';
 
@@ -24,6 +25,8 @@ export type MailHosts =
       readonly hosts: readonly MailHost[];
       /** No MX record: the domain itself is the host (RFC 5321 §5.1). */
       readonly implicit: boolean;
+      /** The answer to the MX look-up; undefined for a smart host. */
+      readonly mx: Answer<'MX'> | undefined;
     }
   | { readonly kind: 'none'; readonly code: FailureCode; readonly reason: string };
 
@@ -41,20 +44,26 @@ export async function findMailHosts(domain: string, options: FindOptions): Promi
   if (answer.kind === 'failed') {
     return { kind: 'none', code: answer.code, reason: `MX of ${domain}: ${answer.reason}` };
   }
-  if (answer.status === 'bogus' || answer.status === 'indeterminate') {
-    return { kind: 'none', code: 'dns-bogus', reason: `MX of ${domain} is ${answer.status}` };
+  const status = findChainStatus(answer);
+  if (status === 'bogus' || status === 'indeterminate') {
+    return { kind: 'none', code: 'dns-bogus', reason: `MX of ${domain} is ${status}` };
   }
   if (answer.kind === 'nxdomain') {
     return { kind: 'none', code: 'domain-not-found', reason: `${domain} does not exist` };
   }
   if (answer.kind === 'nodata') {
     // RFC 5321 §5.1: an implicit MX with preference 0, by the domain's own name.
-    return { kind: 'hosts', hosts: [{ host: domain, preference: 0 }], implicit: true };
+    return { kind: 'hosts', hosts: [{ host: domain, preference: 0 }], implicit: true, mx: answer };
   }
-  return orderHosts(domain, answer.records, options.random);
+  return orderHosts(domain, answer, options.random);
 }
 
-function orderHosts(domain: string, records: readonly MxData[], random: () => number): MailHosts {
+function orderHosts(
+  domain: string,
+  mx: Extract<Answer<'MX'>, { kind: 'records' }>,
+  random: () => number,
+): MailHosts {
+  const { records } = mx;
   // RFC 7505 §3: a null MX stands alone; beside others it says nothing, so the others are tried.
   const named = records.filter(({ exchange }) => exchange !== '');
   if (named.length === 0) {
@@ -69,6 +78,7 @@ function orderHosts(domain: string, records: readonly MxData[], random: () => nu
     kind: 'hosts',
     hosts: hosts.slice(0, hostsMax).map(({ host, preference }) => ({ host, preference })),
     implicit: false,
+    mx,
   };
 }
 

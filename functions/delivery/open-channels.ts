@@ -3,19 +3,21 @@
  *
  * What stood in the way is noted as it is met: for the `why` record, and for the verdict when no host is left.
  */
+import { findChainStatus } from '../protocol/dane/chain-status.ts';
+import type { DaneLevel } from '../protocol/dane/dane-level.ts';
+import { formatTlsaRecord } from '../protocol/dane/tlsa-record.ts';
+import type { Answer } from '../protocol/dns/answer.ts';
 import { failures, TransportSecurityError } from '../protocol/errors.ts';
-import type { Channel, ChannelTarget, TlsLevel } from './channel.ts';
-import type { HostFailures } from './conclude.ts';
+import type { Channel, TlsLevel } from './channel.ts';
+import { type AddressSituation, describeTarget } from './channel-target.ts';
 import { isPolicyFailure } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import { findAddresses } from './find-addresses.ts';
-import type { MailHost } from './find-mail-hosts.ts';
-import { type HostRequirement, requireOfHost } from './host-requirement.ts';
-import { type DeliveryPlan, policyKey } from './plan-delivery.ts';
-import type { FailureNote, HostNote, TryNote } from './why.ts';
-
-type UsedRequirement = Extract<HostRequirement, { use: true }>;
-type HostPlan = Extract<DeliveryPlan, { kind: 'hosts' }>;
+import { findTlsa } from './find-tlsa.ts';
+import { type MutableHostLog, type MutableHostNote, withResultType } from './host-log.ts';
+import { type HostRequirement, requireByDane, requireOfHost } from './host-requirement.ts';
+import type { HostPlan } from './plan-delivery.ts';
+import type { FailureNote, TryNote } from './why.ts';
 
 /** A channel that a message may use, and why. */
 export interface OpenedChannel {
@@ -25,47 +27,6 @@ export interface OpenedChannel {
   readonly requireTls: boolean;
   /** Notes why this channel was given up before it had carried a message. */
   readonly fail: (failure: FailureNote) => void;
-}
-
-/** What was met on the way, host by host. */
-export interface HostLog {
-  readonly hosts: readonly HostNote[];
-  /** The row of the channel table that held for the last host. */
-  readonly row: string;
-  /** The time was over before every host was tried. */
-  readonly outOfTime: boolean;
-  readonly failures: () => HostFailures[];
-}
-
-interface MutableHostLog extends HostLog {
-  readonly hosts: MutableHostNote[];
-  row: string;
-  outOfTime: boolean;
-}
-
-interface MutableHostNote extends HostNote {
-  readonly tries: TryNote[];
-  skipped?: FailureNote;
-}
-
-/** An empty log, filled by {@link openChannels}. */
-export function createHostLog(): MutableHostLog {
-  const hosts: MutableHostNote[] = [];
-  return {
-    hosts,
-    row: 'no host',
-    outOfTime: false,
-    failures: () =>
-      hosts
-        .map(({ host, skipped, tries }) => ({
-          host,
-          failures: [
-            ...(skipped === undefined ? [] : [skipped]),
-            ...tries.flatMap(({ failure }) => (failure === undefined ? [] : [failure])),
-          ],
-        }))
-        .filter((host) => host.failures.length > 0),
-  };
 }
 
 /**
@@ -85,12 +46,12 @@ export async function* openChannels(
       sts: plan.sts,
       host: mailHost.host,
       implicitMx: plan.implicitMx,
+      secureMx: isSecureMx(plan),
       smartHost: context.settings.smartHost !== undefined,
     });
     log.row = requirement.row;
     if (!requirement.use) {
-      note.skipped = withResultType({ code: requirement.code, reason: requirement.reason });
-      observeViolation(note.skipped, plan, context);
+      skip(note, requirement, { plan, context });
       continue;
     }
     const found = await findAddresses(mailHost.host, {
@@ -103,27 +64,94 @@ export async function* openChannels(
       note.skipped = found.failure;
       continue;
     }
+    const dane = await findDane(mailHost.host, found.answers, { plan, context });
+    const demanded =
+      dane === undefined
+        ? requirement
+        : requireByDane(requirement, dane, {
+            demand: plan.demand,
+            daneOnly: plan.dane === 'only',
+          });
+    log.row = demanded.row;
+    if (!demanded.use) {
+      skip(note, demanded, { plan, context });
+      continue;
+    }
+    noteDane(note, dane);
     for (const address of found.addresses) {
       if (context.ports.now() >= context.contentDeadlineMs) {
         log.outOfTime = true;
         return;
       }
-      yield* connectWhileUseful({ address, mailHost, requirement, note, plan, context });
+      yield* connectWhileUseful({
+        address,
+        host: mailHost.host,
+        requirement: demanded,
+        dane,
+        note,
+        plan,
+        context,
+      });
     }
   }
 }
 
-interface AddressSituation {
-  readonly address: string;
-  readonly mailHost: MailHost;
-  readonly requirement: UsedRequirement;
-  readonly note: MutableHostNote;
+interface Surroundings {
   readonly plan: HostPlan;
   readonly context: DeliveryContext;
 }
 
+/** Passes a host over, with the row's reason. */
+function skip(
+  note: MutableHostNote,
+  requirement: Extract<HostRequirement, { use: false }>,
+  { plan, context }: Surroundings,
+): void {
+  note.skipped = withResultType(requirement);
+  observeViolation(note.skipped, plan, context);
+}
+
+/** RFC 7672 §2.2.1: the MX RRset, with its aliases, and the denial of one alike. */
+function isSecureMx({ mx }: HostPlan): boolean {
+  return mx !== undefined && mx.kind !== 'failed' && findChainStatus(mx) === 'secure';
+}
+
+/** What the host's TLSA records ask; undefined where nobody is to look. */
+async function findDane(
+  host: string,
+  answers: readonly Answer<'A' | 'AAAA'>[],
+  { plan, context }: Surroundings,
+): Promise<DaneLevel | undefined> {
+  if (plan.dane === 'off' || plan.demand === 'optional') {
+    return undefined;
+  }
+  // RFC 7672 §2.2.1: behind an insecure MX RRset TLSA records MAY count; they never make mandatory DANE come true (§6).
+  const mayCount = context.settings.daneInsecureMx && plan.dane !== 'only';
+  if (!isSecureMx(plan) && !mayCount) {
+    return { level: 'absent', reason: `the MX RRset of ${plan.domain} is insecure` };
+  }
+  return findTlsa(host, answers, {
+    resolver: context.ports.resolver,
+    port: context.network.smtpPort,
+    deadlineMs: context.deadlineMs,
+    note: (lookup) => plan.lookups.push(lookup),
+  });
+}
+
+function noteDane(note: MutableHostNote, dane: DaneLevel | undefined): void {
+  if (dane?.level === 'usable') {
+    const records = dane.records.map(formatTlsaRecord);
+    note.dane = { level: dane.level, base: dane.base, records };
+  } else if (dane !== undefined) {
+    note.dane = { level: dane.level, reason: dane.reason };
+  }
+}
+
+/** An address, and the line of its host in the log. */
+type NotedSituation = AddressSituation & { readonly note: MutableHostNote };
+
 async function* connectWhileUseful(
-  situation: AddressSituation,
+  situation: NotedSituation,
 ): AsyncGenerator<OpenedChannel, void, boolean> {
   for (;;) {
     const opened = await connect(situation);
@@ -138,7 +166,7 @@ async function* connectWhileUseful(
 }
 
 /** One address: TLS as required and, where the row allows it, clear text on a second connection. */
-async function connect(situation: AddressSituation): Promise<OpenedChannel | undefined> {
+async function connect(situation: NotedSituation): Promise<OpenedChannel | undefined> {
   const { requirement } = situation;
   const opened = await tryLevel(situation, requirement.tls);
   if (opened !== 'handshake-failed') {
@@ -150,7 +178,7 @@ async function connect(situation: AddressSituation): Promise<OpenedChannel | und
 }
 
 async function tryLevel(
-  situation: AddressSituation,
+  situation: NotedSituation,
   tls: TlsLevel,
 ): Promise<OpenedChannel | 'handshake-failed' | undefined> {
   const { address, note, plan, context, requirement } = situation;
@@ -192,36 +220,19 @@ async function tryLevel(
   }
 }
 
-async function describeTarget(
-  { address, mailHost, plan, context }: AddressSituation,
-  tls: TlsLevel,
-): Promise<ChannelTarget> {
-  const { smartHost } = context.settings;
-  const base = { host: mailHost.host, address, tls, verdictKey: policyKey(plan) };
-  if (smartHost === undefined) {
-    return { ...base, port: context.network.smtpPort };
-  }
-  const credentials = await context.smartHostCredentials?.();
-  return {
-    ...base,
-    port: smartHost.port,
-    implicitTls: smartHost.port === 465,
-    ...(credentials === undefined ? {} : { credentials }),
-  };
-}
-
 /** The try's line in the log; `fail` completes it when the channel turns out to be of no use. */
 function noteTry(
   channel: Channel,
-  { address, requirement, plan }: AddressSituation,
+  { address, requirement, plan }: NotedSituation,
 ): { tryNote: TryNote; fail: (failure: FailureNote) => void } {
   const tryNote: { -readonly [K in keyof TryNote]: TryNote[K] } = {
     address,
     level: channel.target.tls,
   };
   if (channel.tls !== undefined) {
-    const { version, cipher, fingerprint, resumed, pkix } = channel.tls;
-    const verdict = pkix.verified ? 'verified' : pkix.code;
+    const { version, cipher, fingerprint, resumed, pkix, dane } = channel.tls;
+    const byPkix = pkix.verified ? 'verified' : pkix.code;
+    const verdict = dane?.verified === true ? `${dane.reason}; PKIX ${byPkix}` : byPkix;
     tryNote.tls = { version, cipher, fingerprint, resumed, verdict };
   }
   const noted = requirement.testing ? failureUnderTesting(channel, plan) : undefined;
@@ -250,6 +261,7 @@ function failureUnderTesting(channel: Channel, plan: HostPlan): FailureNote | un
     },
     host: channel.target.host,
     implicitMx: plan.implicitMx,
+    secureMx: isSecureMx(plan),
     smartHost: false,
   });
   if (!enforced.use) {
@@ -264,11 +276,6 @@ function failureUnderTesting(channel: Channel, plan: HostPlan): FailureNote | un
     return withResultType({ code, reason: `${channel.target.host} was used in clear text` });
   }
   return channel.tls.pkix.verified ? undefined : withResultType(channel.tls.pkix);
-}
-
-function withResultType({ code, reason }: FailureNote): FailureNote {
-  const { resultType } = failures[code];
-  return { code, reason, ...(resultType === null ? {} : { resultType }) };
 }
 
 function observeViolation(failure: FailureNote, plan: HostPlan, context: DeliveryContext): void {

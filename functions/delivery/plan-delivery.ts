@@ -1,6 +1,7 @@
 /** The plan of a delivery: the hosts of a next-hop domain and the policy that holds for it, looked up once a group. */
 import type { PolicyException } from '../environment.ts';
 import type { StsState } from '../policy/ports.ts';
+import type { Answer } from '../protocol/dns/answer.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
@@ -11,9 +12,18 @@ import type { LookupNote, PolicyNote } from './why.ts';
 /** Where to go and under which policy; or why there is nowhere to go. */
 export type DeliveryPlan = PlanFacts &
   (
-    | { readonly kind: 'hosts'; readonly hosts: readonly MailHost[]; readonly implicitMx: boolean }
+    | {
+        readonly kind: 'hosts';
+        readonly hosts: readonly MailHost[];
+        readonly implicitMx: boolean;
+        /** The answer to the MX look-up; undefined for a smart host. */
+        readonly mx: Answer<'MX'> | undefined;
+      }
     | { readonly kind: 'none'; readonly code: FailureCode; readonly reason: string }
   );
+
+/** A plan that leads somewhere. */
+export type HostPlan = Extract<DeliveryPlan, { kind: 'hosts' }>;
 
 interface PlanFacts {
   /** The next-hop domain, which is the policy domain (RFC 8461 §3.4 for a smart host). */
@@ -21,6 +31,8 @@ interface PlanFacts {
   /** What the messages demand, after exceptions. */
   readonly demand: TlsDemand;
   readonly sts: StsState | undefined;
+  /** Whether TLSA records are looked up and obeyed. */
+  readonly dane: 'off' | 'on' | 'only';
   readonly lookups: LookupNote[];
 }
 
@@ -41,22 +53,31 @@ export async function planDelivery(
   options: { readonly afresh: boolean } = { afresh: false },
 ): Promise<DeliveryPlan> {
   const lookups: LookupNote[] = [];
-  const excepted = isExcepted(group.domain, context.settings.exceptions, context.ports.now());
+  const exceptions = findExceptions(group.domain, context);
+  const excepted = exceptions.length > 0;
   // An exception stops tags and rules for its domain; what the message itself asks for it cannot take away.
   const demand =
     excepted && group.demand === 'require' && !group.explicit ? 'default' : group.demand;
-  const facts = { domain: group.domain, demand, lookups };
+  const dane = decideDane(group.domain, exceptions, context);
+  const facts = { domain: group.domain, demand, dane, lookups };
   const refusal = refuseUnasked(group, context, excepted);
   if (refusal !== undefined) {
     return { ...facts, ...refusal, sts: undefined };
   }
   const [found, sts] = await Promise.all([
     findHosts(group.domain, context, lookups),
-    discoverSts(group.domain, { context, excepted, afresh: options.afresh }),
+    discoverSts(group.domain, { context, exceptions, afresh: options.afresh }),
   ]);
   return found.kind === 'none'
     ? { ...facts, ...found, sts }
-    : { ...facts, kind: 'hosts', hosts: found.hosts, implicitMx: found.implicit, sts };
+    : {
+        ...facts,
+        kind: 'hosts',
+        hosts: found.hosts,
+        implicitMx: found.implicit,
+        mx: found.mx,
+        sts,
+      };
 }
 
 function refuseUnasked(
@@ -87,7 +108,8 @@ async function findHosts(
   lookups: LookupNote[],
 ): ReturnType<typeof findMailHosts> {
   if (settings.smartHost !== undefined) {
-    return { kind: 'hosts', hosts: [{ host: domain, preference: 0 }], implicit: false };
+    const hosts = [{ host: domain, preference: 0 }];
+    return { kind: 'hosts', hosts, implicit: false, mx: undefined };
   }
   return findMailHosts(domain, {
     resolver: ports.resolver,
@@ -99,30 +121,44 @@ async function findHosts(
 
 async function discoverSts(
   domain: string,
-  options: { context: DeliveryContext; excepted: boolean; afresh: boolean },
+  options: {
+    context: DeliveryContext;
+    exceptions: readonly PolicyException[];
+    afresh: boolean;
+  },
 ): Promise<StsState | undefined> {
   const { ports, settings, deadlineMs } = options.context;
-  return settings.mtaSts && !options.excepted
+  return settings.mtaSts && !options.exceptions.some(({ policy }) => policy === 'mta-sts')
     ? ports.discoverPolicy(domain, { deadlineMs, afresh: options.afresh })
     : undefined;
 }
 
 /** An exception that has run out protects its domain again. */
-function isExcepted(
-  domain: string,
-  exceptions: readonly PolicyException[],
-  nowMs: number,
-): boolean {
-  return exceptions.some(
+function findExceptions(domain: string, { ports, settings }: DeliveryContext): PolicyException[] {
+  const nowMs = ports.now();
+  return settings.exceptions.filter(
     (exception) => exception.domain === domain && Date.parse(exception.expires) > nowMs,
   );
 }
 
+/** A smart host is authenticated by PKIX alone: its operator and its users are the same people. */
+function decideDane(
+  domain: string,
+  exceptions: readonly PolicyException[],
+  { settings }: DeliveryContext,
+): DeliveryPlan['dane'] {
+  const isOff = !settings.dane || settings.smartHost !== undefined;
+  if (isOff || exceptions.some(({ policy }) => policy === 'dane')) {
+    return 'off';
+  }
+  return settings.daneOnly.includes(domain) ? 'only' : 'on';
+}
+
 /** All of the policy that bears on a verdict; channels are shared only where it is the same. */
-export function policyKey({ domain, demand, sts }: DeliveryPlan): string {
+export function policyKey({ domain, demand, sts, dane }: DeliveryPlan): string {
   return sts?.kind === 'policy'
-    ? JSON.stringify([demand, domain, sts.cached.id, sts.cached.text])
-    : JSON.stringify([demand]);
+    ? JSON.stringify([demand, dane, domain, sts.cached.id, sts.cached.text])
+    : JSON.stringify([demand, dane]);
 }
 
 /** The policy's line in the `why` record. */

@@ -2,7 +2,8 @@
 import type { Transaction, TransactionResult } from '../protocol/smtp/transaction.ts';
 import { type ClaimedRecord, type ClaimSource, putBackToNow } from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
-import type { HostLog, OpenedChannel } from './open-channels.ts';
+import type { HostLog } from './host-log.ts';
+import type { OpenedChannel } from './open-channels.ts';
 import type { DeliveryPlan } from './plan-delivery.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 

@@ -47,7 +47,19 @@ export interface HostNote {
   readonly preference: number;
   /** Why the host was passed over before any connection. */
   readonly skipped?: FailureNote;
+  /** Absent where TLSA records were not looked up. */
+  readonly dane?: DaneNote;
   readonly tries: readonly TryNote[];
+}
+
+/** What the host's TLSA records ask (RFC 7672 §2.2). */
+export interface DaneNote {
+  readonly level: 'usable' | 'unusable' | 'absent' | 'failed';
+  /** The TLSA base domain whose records are obeyed. */
+  readonly base?: string;
+  /** In presentation form. */
+  readonly records?: readonly string[];
+  readonly reason?: string;
 }
 
 /** One connection to one address. */

@@ -43,6 +43,10 @@ export interface Harness {
   stsAfresh: StsState | undefined;
   settings: DeliverySettings;
   readonly mx: Map<string, Answer<'MX'>>;
+  /** `name TYPE` -> answer, before all else. */
+  readonly answers: Map<string, Answer<RecordType>>;
+  /** `name TYPE` of every look-up. */
+  readonly asked: string[];
   readonly peers: Map<string, Peer>;
   /** What the delivery function is made of. */
   readonly parts: DeliveryParts;
@@ -135,11 +139,16 @@ export function createHarness(): Harness {
       requireTls: true,
       mtaSts: true,
       mtaStsCache: true,
+      dane: true,
+      daneInsecureMx: true,
+      daneOnly: [],
       keepAddressTag: false,
       exceptions: [],
       connectionsPerMxMax: 2,
       expiryDays: 5,
     },
+    answers: new Map(),
+    asked: [],
     mx: new Map([['rcpt.example', mxOf('mx.rcpt.example')]]),
     peers: new Map(),
     parts: {
@@ -184,9 +193,18 @@ export function createHarness(): Harness {
 }
 
 function lookup(harness: Harness, name: string, type: RecordType): unknown {
-  return type === 'MX'
-    ? (harness.mx.get(name) ?? { ...facts, kind: 'nodata' })
-    : { ...facts, kind: 'records', records: ['203.0.114.25'] };
+  const question = `${name} ${type}`;
+  harness.asked.push(question);
+  const answer = harness.answers.get(question);
+  if (answer !== undefined) {
+    return answer;
+  }
+  if (type === 'MX') {
+    return harness.mx.get(name) ?? { ...facts, kind: 'nodata' };
+  }
+  return type === 'A'
+    ? { ...facts, kind: 'records', records: ['203.0.114.25'] }
+    : { ...facts, kind: 'nodata' };
 }
 
 function openFake(target: ChannelTarget, connection: number, harness: Harness): Channel {

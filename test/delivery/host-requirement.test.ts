@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import {
   type HostRequirement,
   type HostSituation,
+  requireByDane,
   requireOfHost,
 } from '../../functions/delivery/host-requirement.ts';
 import type { StsState } from '../../functions/policy/ports.ts';
+import type { DaneLevel } from '../../functions/protocol/dane/dane-level.ts';
 
 function policy(mode: 'enforce' | 'testing', ...mx: string[]): StsState {
   return {
@@ -32,6 +34,7 @@ const situation = (over: Partial<HostSituation>): HostSituation => ({
   sts: absent,
   host: 'mx.rcpt.example',
   implicitMx: false,
+  secureMx: false,
   smartHost: false,
   ...over,
 });
@@ -40,6 +43,7 @@ const summary = (requirement: HostRequirement): string =>
   requirement.use
     ? [
         requirement.tls,
+        ...(requirement.alsoPkix && requirement.tls === 'dane' ? ['and pkix'] : []),
         ...(requirement.requireTls ? ['REQUIRETLS'] : []),
         ...(requirement.testing ? ['testing'] : []),
       ].join(' ')
@@ -71,6 +75,18 @@ describe('the channel table, before any connection', () => {
       'testing authenticates nothing',
     ],
     ['require', unknown, {}, 'not used: sts-policy-unknown', 'waits for certainty'],
+    ['require', absent, { secureMx: true }, 'pkix REQUIRETLS', 'DNSSEC vouches for the MX'],
+    ['require', undefined, { secureMx: true }, 'pkix REQUIRETLS', 'MTA-STS off, DNSSEC on'],
+    [
+      'require',
+      policy('testing', 'mx.rcpt.example'),
+      { secureMx: true },
+      'pkix REQUIRETLS',
+      'what testing does not do, DNSSEC does',
+    ],
+    ['require', unknown, { secureMx: true }, 'pkix REQUIRETLS', 'no need to know'],
+    ['require', unlisted, { secureMx: true }, 'not used: sts-mx-mismatch', 'all rows apply'],
+    ['default', absent, { secureMx: true }, 'opportunistic', 'DNSSEC alone demands no TLS'],
     ['require', absent, { implicitMx: true }, 'pkix REQUIRETLS', 'no MX look-up was redirected'],
     ['require', unlisted, { implicitMx: true }, 'not used: sts-mx-mismatch', 'the policy stands'],
     ['optional', listed, {}, 'opportunistic', 'policies do not stop it, RFC 8689 §4.2.2'],
@@ -82,5 +98,50 @@ describe('the channel table, before any connection', () => {
     ['default', unlisted, { smartHost: true }, 'not used: sts-mx-mismatch', 'RFC 8461 §3.4'],
   ] as const)('%s, %#: %j', (demand, sts, facts, expected, _reason) => {
     expect(summary(requireOfHost(situation({ demand, sts, ...facts })))).toBe(expected);
+  });
+});
+
+describe('the rows of DANE (RFC 7672 §2.2)', () => {
+  const levels = {
+    usable: {
+      level: 'usable',
+      base: 'mx.rcpt.example',
+      records: [{ usage: 3, selector: 1, matchingType: 1, data: new Uint8Array(32) }],
+    },
+    unusable: {
+      level: 'unusable',
+      base: 'mx.rcpt.example',
+      code: 'tlsa-invalid',
+      reason: 'PKIX-TA',
+    },
+    absent: { level: 'absent', reason: 'none' },
+    failed: { level: 'failed', code: 'dns-bogus', reason: 'bogus' },
+  } as const satisfies Record<DaneLevel['level'], DaneLevel>;
+  const enforced = policy('enforce', 'mx.rcpt.example');
+  test.each([
+    // demand, STS, TLSA, dane-only, expected
+    ['default', absent, 'usable', false, 'dane', 'DANE must verify'],
+    ['default', absent, 'unusable', false, 'mandatory', 'TLS, unauthenticated'],
+    ['default', absent, 'absent', false, 'opportunistic', 'as nothing published'],
+    ['default', absent, 'failed', false, 'not used: dns-bogus', 'never downgraded'],
+    ['default', enforced, 'usable', false, 'dane and pkix', 'both must hold'],
+    ['default', enforced, 'unusable', false, 'pkix', 'STS is the stricter'],
+    ['default', enforced, 'failed', false, 'not used: dns-bogus', 'STS does not rescue DANE'],
+    ['default', policy('testing'), 'usable', false, 'dane testing', 'testing takes nothing away'],
+    ['require', absent, 'usable', false, 'dane REQUIRETLS', 'DANE in place of PKIX'],
+    ['require', absent, 'unusable', false, 'pkix REQUIRETLS', 'PKIX needed'],
+    ['require', absent, 'absent', false, 'pkix REQUIRETLS', 'PKIX needed'],
+    ['require', absent, 'failed', false, 'not used: dns-bogus', 'never downgraded'],
+    ['require', enforced, 'usable', false, 'dane and pkix REQUIRETLS', 'both must hold'],
+    ['optional', absent, 'usable', false, 'opportunistic', 'RFC 8689 §3: policies are ignored'],
+    ['optional', absent, 'failed', false, 'opportunistic', 'nor does a failing look-up stop it'],
+    ['default', absent, 'usable', true, 'dane', 'mandatory DANE, RFC 7672 §6'],
+    ['default', absent, 'unusable', true, 'not used: dane-required', 'verified or not at all'],
+    ['default', absent, 'absent', true, 'not used: dane-required', 'verified or not at all'],
+    ['default', absent, 'failed', true, 'not used: dns-bogus', 'the look-up is what failed'],
+  ] as const)('%s, %#: TLSA %s', (demand, sts, level, daneOnly, expected, _reason) => {
+    const first = requireOfHost(situation({ demand, sts, secureMx: true }));
+    const demanded = first.use ? requireByDane(first, levels[level], { demand, daneOnly }) : first;
+    expect(summary(demanded)).toBe(expected);
   });
 });

@@ -97,6 +97,9 @@ function checkTarget(target: ChannelTarget): void {
   if (target.credentials !== undefined && target.tls !== 'pkix') {
     throw new TypeError('credentials are for an authenticated channel only');
   }
+  if ((target.tls === 'dane') !== (target.dane !== undefined)) {
+    throw new TypeError('level dane and TLSA records go together');
+  }
   if (target.implicitTls === true && target.tls === 'clear') {
     throw new TypeError('implicit TLS cannot be clear text');
   }
@@ -147,7 +150,7 @@ async function establish(opening: Opening): Promise<void> {
 
 async function greet(opening: Opening): Promise<void> {
   const { target, dialogue, connection } = opening;
-  const needsExtensions = target.tls === 'mandatory' || target.tls === 'pkix';
+  const needsExtensions = target.tls !== 'clear' && target.tls !== 'opportunistic';
   opening.hello = await sayHello(connection, { ...dialogue, needsExtensions });
 }
 
@@ -181,9 +184,28 @@ async function takeTls(opening: Opening): Promise<void> {
   });
   opening.tls = facts;
   opening.connection = createSmtpConnection(socket, { peer: dialogue.peer, now });
-  if (target.tls === 'pkix' && !facts.pkix.verified) {
-    const { code, reason } = facts.pkix;
-    throw new TransportSecurityError(code, `${dialogue.peer}: ${reason}`);
+  for (const verdict of demandedVerdicts(target, facts)) {
+    if (!verdict.verified) {
+      throw new TransportSecurityError(verdict.code, `${dialogue.peer}: ${verdict.reason}`);
+    }
+  }
+}
+
+/** The verdicts that have to be good before anything more is said to the peer. */
+function demandedVerdicts(
+  { tls, dane }: ChannelTarget,
+  facts: TlsFacts,
+): readonly (TlsFacts['pkix'] | NonNullable<TlsFacts['dane']>)[] {
+  switch (tls) {
+    case 'pkix':
+      return [facts.pkix];
+    case 'dane':
+      if (facts.dane === undefined) {
+        throw new TypeError('a session under DANE was not judged by its TLSA records');
+      }
+      return dane?.alsoPkix === true ? [facts.dane, facts.pkix] : [facts.dane];
+    default:
+      return [];
   }
 }
 

@@ -29,7 +29,7 @@ export function createSecureContexts(trusted: TrustedRoots): SecureContexts {
   const extraRoots = splitPem(trusted.extraRoots ?? '');
   const contexts = new Map<boolean, SecureContext>();
   return (level) => {
-    const isAuthenticated = level === 'pkix';
+    const isAuthenticated = level === 'pkix' || level === 'dane';
     const known = contexts.get(isAuthenticated);
     if (known !== undefined) {
       return known;

@@ -36,7 +36,9 @@ export async function secureSocket(
   options: HandshakeOptions,
 ): Promise<SecuredSocket> {
   const { target, sessions, now } = options;
-  const stored = sessions.take(target, now());
+  // RFC 7672 leaves no certificate to match on a resumed session: under DANE every session is a full one.
+  const mayResume = target.dane === undefined;
+  const stored = mayResume ? sessions.take(target, now()) : undefined;
   const tickets: Buffer[] = [];
   const socket = startHandshake(plain, options, stored);
   // TLS 1.2 gives its ticket before the handshake is over, TLS 1.3 after it.
@@ -51,7 +53,7 @@ export async function secureSocket(
     ? { facts: resumeFacts(socket, stored.facts), untilMs: stored.untilMs }
     : judge(socket, options);
   keep = (ticket) => {
-    if (target.tls !== 'pkix' || facts.pkix.verified) {
+    if (mayResume && (target.tls !== 'pkix' || facts.pkix.verified)) {
       sessions.put(target, { ticket, facts, untilMs });
     }
   };
@@ -67,7 +69,11 @@ function judge(
   socket: TLSSocket,
   { target, now }: HandshakeOptions,
 ): { readonly facts: TlsFacts; readonly untilMs: number } {
-  const { facts, notAfterMs } = judgePeer(socket, nameOf(target));
+  const { facts, notAfterMs } = judgePeer(socket, {
+    host: nameOf(target),
+    dane: target.dane,
+    nowMs: now(),
+  });
   return { facts, untilMs: resumableUntil(now(), notAfterMs) };
 }
 
@@ -84,8 +90,9 @@ function startHandshake(
   const socket = connect({
     socket: plain,
     secureContext: context,
-    // RFC 8461 §7.1: SNI is the MX name. RFC 6066 §3 has no literal in it.
-    servername: isIP(target.host) === 0 ? nameOf(target) : '',
+    // RFC 8461 §7.1: SNI is the MX name; RFC 7672 §8.1: the TLSA base domain. RFC 6066 §3 has no literal in it.
+    servername:
+      target.dane?.referenceIdentifiers.base ?? (isIP(target.host) === 0 ? nameOf(target) : ''),
     // Judged afterwards, by stricter rules (tls-verdict.ts).
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,

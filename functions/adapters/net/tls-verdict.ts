@@ -9,7 +9,8 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import type { TlsFacts } from '../../delivery/channel.ts';
+import type { DaneDemand, TlsFacts } from '../../delivery/channel.ts';
+import { verifyDane } from '../../protocol/dane/verify-dane.ts';
 import type { FailureCode } from '../../protocol/errors.ts';
 
 /** The facts of a full handshake, and until when its certificate holds. */
@@ -18,11 +19,22 @@ export interface PeerVerdict {
   readonly notAfterMs: number;
 }
 
+/** Certificates of a chain that are read. */
+const chainMax = 20;
+
 /**
- * Judges the peer of a full handshake for `host`, the MX name. To be called once a socket: OpenSSL gives the leaf of
- * the chain away at the first asking.
+ * Judges the peer of a full handshake for `host`, the MX name, and by its TLSA records where there are any. To be called
+ * once a socket: OpenSSL gives the leaf of the chain away at the first asking.
  */
-export function judgePeer(socket: TLSSocket, host: string): PeerVerdict {
+export function judgePeer(
+  socket: TLSSocket,
+  demand: {
+    readonly host: string;
+    readonly dane: DaneDemand | undefined;
+    readonly nowMs: number;
+  },
+): PeerVerdict {
+  const { host, dane, nowMs } = demand;
   const certificate = socket.getPeerX509Certificate();
   return {
     facts: {
@@ -30,9 +42,33 @@ export function judgePeer(socket: TLSSocket, host: string): PeerVerdict {
       fingerprint: certificate?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '',
       resumed: false,
       pkix: judgeCertificate(certificate, { host, chainError: readChainError(socket) }),
+      ...(dane === undefined ? {} : { dane: judgeByTlsa(certificate, dane, nowMs) }),
     },
     notAfterMs: certificate?.validToDate.getTime() ?? 0,
   };
+}
+
+/** RFC 7672 §3: the peer's certificates, as it sent them, against the TLSA RRset. */
+function judgeByTlsa(
+  leaf: X509Certificate | undefined,
+  { records, referenceIdentifiers }: DaneDemand,
+  nowMs: number,
+): NonNullable<TlsFacts['dane']> {
+  const chain: Uint8Array[] = [];
+  for (
+    let next = leaf;
+    next !== undefined && chain.length < chainMax;
+    next = next.issuerCertificate
+  ) {
+    chain.push(next.raw);
+  }
+  if (chain.length === 0) {
+    return { verified: false, code: 'dane-mismatch', reason: 'the peer showed no certificate' };
+  }
+  const verdict = verifyDane({ records, chain, referenceIdentifiers, nowMs });
+  return verdict.kind === 'verified'
+    ? { verified: true, reason: verdict.reason }
+    : { verified: false, code: verdict.code, reason: verdict.reason };
 }
 
 /** The facts of a resumed session, which shows no certificate: those of the session that it resumes. */

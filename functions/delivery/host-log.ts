@@ -1,0 +1,53 @@
+/** What was met on the way from host to host: for the `why` record, and for the verdict when no host is left. */
+import { failures } from '../protocol/errors.ts';
+import type { HostFailures } from './conclude.ts';
+import type { DaneNote, FailureNote, HostNote, TryNote } from './why.ts';
+
+/** What was met on the way, host by host. */
+export interface HostLog {
+  readonly hosts: readonly HostNote[];
+  /** The row of the channel table that held for the last host. */
+  readonly row: string;
+  /** The time was over before every host was tried. */
+  readonly outOfTime: boolean;
+  readonly failures: () => HostFailures[];
+}
+
+export interface MutableHostLog extends HostLog {
+  readonly hosts: MutableHostNote[];
+  row: string;
+  outOfTime: boolean;
+}
+
+/** A host's line while it is tried. */
+export interface MutableHostNote extends HostNote {
+  readonly tries: TryNote[];
+  skipped?: FailureNote;
+  dane?: DaneNote;
+}
+
+/** An empty log, filled by {@link openChannels}. */
+export function createHostLog(): MutableHostLog {
+  const hosts: MutableHostNote[] = [];
+  return {
+    hosts,
+    row: 'no host',
+    outOfTime: false,
+    failures: () =>
+      hosts
+        .map(({ host, skipped, tries }) => ({
+          host,
+          failures: [
+            ...(skipped === undefined ? [] : [skipped]),
+            ...tries.flatMap(({ failure }) => (failure === undefined ? [] : [failure])),
+          ],
+        }))
+        .filter((host) => host.failures.length > 0),
+  };
+}
+
+/** A failure with the result type that TLS reports give it (RFC 8460 §4.3). */
+export function withResultType({ code, reason }: FailureNote): FailureNote {
+  const { resultType } = failures[code];
+  return { code, reason, ...(resultType === null ? {} : { resultType }) };
+}
