@@ -9,6 +9,7 @@ import type {
   RecipientOutcome,
   Scenario,
   ScenarioMessage,
+  ScenarioSettings,
 } from './scenario.ts';
 import type { FaultDefinition } from './world.ts';
 import type { TlsaOfHost, WorldRecord, ZoneDefinition } from './world-zones.ts';
@@ -88,6 +89,7 @@ export interface ScenarioOutline {
   readonly prelude?: readonly PreludeStep[];
   readonly messages?: readonly MessageOutline[];
   readonly attemptMs?: number;
+  readonly settings?: ScenarioSettings;
   readonly expected: ExpectationOutline;
 }
 
@@ -141,6 +143,7 @@ export function drawScenario(outline: ScenarioOutline): Scenario {
     prelude,
     messages,
     ...(outline.attemptMs === undefined ? {} : { attemptMs: outline.attemptMs }),
+    ...(outline.settings === undefined ? {} : { settings: outline.settings }),
     expected: drawExpected(outline, messages),
   };
 }

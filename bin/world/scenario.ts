@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
+import type { DeliverySettings } from '../../functions/environment.ts';
 import type { FailureCode } from '../../functions/protocol/errors.ts';
 import type { ResultType } from '../../functions/protocol/tlsrpt/result-type.ts';
 import { acceptedMessages, type MxConnection } from './mx-record.ts';
@@ -47,8 +48,14 @@ export interface Scenario {
    * Absent: the attempt ends by itself within seconds.
    */
   readonly attemptMs?: number;
+  /** What the sender's operator has decided otherwise than the defaults say. */
+  readonly settings?: ScenarioSettings;
   readonly expected: Expected;
 }
+
+export type ScenarioSettings = Partial<
+  Pick<DeliverySettings, 'dane' | 'daneInsecureMx' | 'daneOnly'>
+>;
 
 /** What becomes of one recipient in one attempt. */
 export interface RecipientOutcome {

@@ -5,6 +5,8 @@
 import type { Scenario } from './scenario.ts';
 import { drawMessage } from './scenario-outline.ts';
 import { cachedPolicyScenarios } from './scenarios/cached-policies.ts';
+import { daneScenarios } from './scenarios/dane.ts';
+import { dnssecScenarios } from './scenarios/dnssec.ts';
 import { mtaStsScenarios } from './scenarios/mta-sts.ts';
 import { requireTlsScenarios } from './scenarios/requiretls.ts';
 import { routeScenarios } from './scenarios/routes.ts';
@@ -15,6 +17,8 @@ export const scenarios: readonly Scenario[] = [
   ...mtaStsScenarios,
   ...cachedPolicyScenarios,
   ...requireTlsScenarios,
+  ...daneScenarios,
+  ...dnssecScenarios,
   ...transactionScenarios,
   ...routeScenarios,
 ];

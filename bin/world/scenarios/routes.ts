@@ -172,8 +172,8 @@ const routes: readonly ScenarioOutline[] = [
     title: "the first of a host's addresses refuses connections: the second is used",
     mx: { mx1: {} },
     records: [
-      // Nobody listens at the address of the world's DNS server on the port of its MX hosts.
-      { name: at('first-address-down', 'mx1'), type: 'A', data: '127.53.0.1' },
+      // Nobody listens there, and in an RRset it comes before any MX host (RFC 4034 §6.3).
+      { name: at('first-address-down', 'mx1'), type: 'A', data: '127.24.0.1' },
       {
         name: at('first-address-down', 'mx1'),
         type: 'A',

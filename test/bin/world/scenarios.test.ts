@@ -63,6 +63,15 @@ describe('the scenario table', () => {
     'two-recipients-one-rejected',
     'null-mx',
     'three-messages-one-connection',
+    'dane-ee',
+    'dane-mismatch',
+    'dane-tlsa-bogus',
+    'dane-ta',
+    'dane-unusable',
+    'dane-insecure-zone',
+    'dane-mx-alias',
+    'requiretls-dane',
+    'dane-forged-mx',
   ])('the tour shows %s', (name) => {
     expect(tourScenarios.map((scenario) => scenario.name)).toContain(name);
   });
