@@ -1,5 +1,11 @@
 /** A `why` record for human readers. */
-import type { FailureNote, HostNote, TryNote, WhyRecord } from '../../functions/delivery/why.ts';
+import type {
+  DaneNote,
+  FailureNote,
+  HostNote,
+  TryNote,
+  WhyRecord,
+} from '../../functions/delivery/why.ts';
 
 /** Several lines, the verdict first. Contains nothing but printable text: peers' words were escaped when read. */
 export function formatWhy(why: WhyRecord): string {
@@ -34,11 +40,18 @@ function formatPolicy(policy: NonNullable<WhyRecord['policy']>): string {
   return reason === undefined ? facts : `${facts}: ${reason}`;
 }
 
-function formatHost({ host, preference, skipped, tries }: HostNote): string[] {
+function formatHost({ host, preference, skipped, dane, tries }: HostNote): string[] {
   const head = `  host      ${preference} ${host}`;
+  const tlsa = dane === undefined ? [] : [`    TLSA ${formatDane(dane)}`];
   return skipped === undefined
-    ? [head, ...tries.map(formatTry)]
-    : [`${head}: not used, ${formatFailure(skipped)}`, ...tries.map(formatTry)];
+    ? [head, ...tlsa, ...tries.map(formatTry)]
+    : [`${head}: not used, ${formatFailure(skipped)}`, ...tlsa, ...tries.map(formatTry)];
+}
+
+function formatDane({ level, base, records = [], reason }: DaneNote): string {
+  return reason === undefined
+    ? `${level} at ${base}: ${records.join('; ')}`
+    : `${level}: ${reason}`;
 }
 
 function formatTry({ address, level, tls, failure, noted }: TryNote): string {
