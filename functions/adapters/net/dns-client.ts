@@ -18,8 +18,8 @@ import { formatName, parseName } from '../../protocol/dns/name.ts';
 import { encodeQuery } from '../../protocol/dns/query.ts';
 import { recordTypes } from '../../protocol/dns/record-type.ts';
 import { type FailureCode, TransportSecurityError } from '../../protocol/errors.ts';
-import { exchangeDns } from './dns-exchange.ts';
-import { type DnsServer, formatDnsServer, parseDnsServer } from './dns-servers.ts';
+import { exchangePlain } from './dns-plain.ts';
+import { formatDnsServer, type PlainDnsServer, parseDnsServer } from './dns-servers.ts';
 
 export interface DnsClientOptions {
   /** Recursive servers in the order in which they are asked, as `parseDnsServer` takes them. */
@@ -33,7 +33,7 @@ export interface DnsClientOptions {
 }
 
 interface Settings {
-  readonly servers: readonly DnsServer[];
+  readonly servers: readonly PlainDnsServer[];
   readonly now: () => number;
   readonly tryTimeoutMs: number;
   readonly rounds: number;
@@ -55,7 +55,7 @@ type Failed = Extract<Answer<RecordType>, { readonly kind: 'failed' }>;
  */
 export function createDnsClient(options: DnsClientOptions): Resolver {
   const { now = Date.now, tryTimeoutMs = 2_000, rounds = 3 } = options;
-  const servers = options.servers.map(parseDnsServer);
+  const servers = options.servers.map(parseDnsServer).filter((server) => server.kind === 'plain');
   if (servers.length === 0) {
     throw new TransportSecurityError('settings-invalid', 'no DNS server to ask; give one');
   }
@@ -93,7 +93,7 @@ async function askServers<T extends RecordType>(
   settings: Settings,
   question: Question<T>,
 ): Promise<Step<T>> {
-  const failures = new Map<DnsServer, Failed>();
+  const failures = new Map<PlainDnsServer, Failed>();
   for (let round = 0; round < settings.rounds; round += 1) {
     const timeoutMs = (): number =>
       Math.min(settings.tryTimeoutMs * 2 ** round, question.deadlineMs - settings.now());
@@ -113,14 +113,14 @@ async function askServers<T extends RecordType>(
 }
 
 async function askServer<T extends RecordType>(
-  server: DnsServer,
+  server: PlainDnsServer,
   { trail, type }: Question<T>,
   timeoutMs: () => number,
 ): Promise<Step<T>> {
   // RFC 5452 §9.2: a fresh id and a fresh port for every try, so that guesses at one are of no use for the next.
   const query = encodeQuery({ id: randomInt(0x1_0000), name: trail.name, type: recordTypes[type] });
   try {
-    return interpretResponse(await exchangeDns(server, query, timeoutMs), type, trail);
+    return interpretResponse(await exchangePlain(server, query, timeoutMs), type, trail);
   } catch (error) {
     return { kind: 'answer', answer: toFailed(error) };
   }
@@ -140,7 +140,7 @@ function isDnsFailure(code: FailureCode): code is Failed['code'] {
 /** One failure for all servers: a server that spoke says more than one that did not. */
 function summarize(
   { trail, type }: Question<RecordType>,
-  failures: ReadonlyMap<DnsServer, Failed>,
+  failures: ReadonlyMap<PlainDnsServer, Failed>,
 ): Failed {
   const spoken = [...failures.values()].findLast(({ code }) => code !== 'dns-timeout');
   const reasons = [...failures].map(

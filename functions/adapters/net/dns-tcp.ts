@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import type { DnsMessage } from '../../protocol/dns/message.ts';
 import { receiveResponse } from '../../protocol/dns/query.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import type { DnsServer } from './dns-servers.ts';
+import type { DnsEndpoint } from './dns-servers.ts';
 
 /**
  * Connects, sends `query`, takes one message and closes.
@@ -18,7 +18,7 @@ import type { DnsServer } from './dns-servers.ts';
  * closed before the answer
  */
 export async function exchangeTcp(
-  server: DnsServer,
+  server: DnsEndpoint,
   query: Uint8Array,
   timeoutMs: number,
 ): Promise<DnsMessage> {

@@ -7,7 +7,7 @@ import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
 import { type Reception, receiveResponse } from '../../protocol/dns/query.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import type { DnsServer } from './dns-servers.ts';
+import type { DnsEndpoint } from './dns-servers.ts';
 
 /**
  * Datagrams that are no answer to the question, after which the rest is done over TCP. Servers send none; somebody who
@@ -27,7 +27,7 @@ export type UdpOutcome = Extract<Reception, { readonly kind: 'response' | 'trunc
  * `dns-server-failure` where the server cannot be reached
  */
 export async function exchangeUdp(
-  server: DnsServer,
+  server: DnsEndpoint,
   query: Uint8Array,
   timeoutMs: number,
 ): Promise<UdpOutcome> {

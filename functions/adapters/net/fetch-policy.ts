@@ -17,7 +17,8 @@ import {
 } from '../../protocol/mta-sts/policy.ts';
 import { resolveDeliveryNetwork } from './delivery-network.ts';
 import { findHttpsAddresses } from './https-addresses.ts';
-import { getOverHttps, type HttpsAnswer, HttpsFailure } from './https-get.ts';
+import { HttpsFailure } from './https-failure.ts';
+import { getOverHttps, type HttpsAnswer } from './https-get.ts';
 import { createSecureContexts } from './tls-contexts.ts';
 
 /** So that an address that swallows packets leaves time for the others. */
@@ -124,6 +125,7 @@ function toResponse(answer: HttpsAnswer): PolicyResponse {
 const codes = {
   certificate: 'sts-webpki-invalid',
   'too-large': 'sts-policy-invalid',
+  timeout: 'sts-policy-fetch-error',
   connection: 'sts-policy-fetch-error',
 } as const satisfies Record<HttpsFailure['kind'], Failed['code']>;
 

@@ -26,6 +26,8 @@ export interface Script {
   readonly tcp?: (query: TcpQuery) => void;
   /** Default: 127.0.0.1. */
   readonly address?: string;
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
 export interface ScriptedServer {
@@ -43,7 +45,7 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   const received: { by: 'udp' | 'tcp'; octets: Uint8Array }[] = [];
   const ports: number[] = [];
   const tcp = script.tcp && createServer((socket) => serve(socket, script.tcp, received));
-  const udp = await listen(address, tcp);
+  const udp = await listen(address, script.port ?? 0, tcp);
   udp.on('message', (octets, client) => {
     received.push({ by: 'udp', octets });
     ports.push(client.port);
@@ -61,11 +63,11 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
   return { server: `${address}:${udp.address().port}`, received, ports };
 }
 
-/** Binds UDP to a free port and TCP to the same one, and tries again where that one is taken. */
-async function listen(address: string, tcp: Server | undefined): Promise<UdpSocket> {
+/** Binds UDP to the port, or a free one for 0, and TCP to the same one, and tries again where that one is taken. */
+async function listen(address: string, port: number, tcp: Server | undefined): Promise<UdpSocket> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const udp = createSocket('udp4');
-    udp.bind(0, address);
+    udp.bind(port, address);
     await once(udp, 'listening');
     try {
       if (tcp !== undefined) {
