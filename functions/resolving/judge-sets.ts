@@ -123,7 +123,11 @@ export async function judgeDenial(
       continue;
     }
     const proof = collectProof(message, zone, terms);
-    const denial = acceptDenial(proveAbsence(proof, question, terms), message, question);
+    const denial = proveAbsence(proof, question, terms);
+    if (claimsTooMuch(denial, message, { apex: signer, name: question.name })) {
+      const text = `that no wildcard stands for ${formatSet(question)} is not proven`;
+      return { kind: 'bogus', reason: reason('nsecMissing', text) };
+    }
     const soa = denial.kind === 'unproven' ? undefined : verifySoa(bench, zone);
     if (denial.kind === 'unproven') {
       refusal ??= denial.reason;
@@ -145,17 +149,26 @@ export async function judgeDenial(
   return judged.kind === 'judged' ? { ...judged, outcome: outcomeOf(message) } : judged;
 }
 
-/** Where the zone leaves it open, the server's word stands; but an NXDOMAIN needs all that can be proven (RFC 5155 §8.4). */
-function acceptDenial(denial: Denial, message: DnsMessage, question: Question): Denial {
-  return denial.kind === 'insecure' && !denial.nameError && message.rcode === nameError
-    ? {
-        kind: 'unproven',
-        reason: reason(
-          'nsecMissing',
-          `that no wildcard stands for ${formatSet(question)} is not proven`,
-        ),
-      }
-    : denial;
+/**
+ * Where the zone leaves it open whether a name is delegated, the server's word on it stands; but an NXDOMAIN of the zone
+ * itself needs all that can be proven (RFC 5155 §8.4). It is of the zone itself if no zone further down denies.
+ */
+function claimsTooMuch(
+  denial: Denial,
+  { rcode, authorities }: DnsMessage,
+  { apex, name }: Pick<Absence, 'apex' | 'name'>,
+): boolean {
+  return (
+    denial.kind === 'insecure' &&
+    !denial.nameError &&
+    rcode === nameError &&
+    !authorities.some(
+      (record) =>
+        isOf(record, recordTypes.SOA) &&
+        isSubdomain(name, record.name) &&
+        record.name.length > apex.length,
+    )
+  );
 }
 
 /** Not signed, so not for a secure answer (RFC 4035 §4.3). */

@@ -5,8 +5,10 @@ import { createSigningKey, encodeDs } from '../../bin/world/dnssec-keys.ts';
 import type { SignatureChange } from '../../bin/world/dnssec-signer.ts';
 import {
   concat,
+  encodeBase32Hex,
   encodeName,
   encodeRdata,
+  hashName,
   typeNumbers,
   u8,
   u16,
@@ -967,6 +969,94 @@ test('what is bogus is a failure to those who look up, and no records come with 
     reason: expect.stringMatching(/^the signature of example\.test MX by key \d+ does not verify$/),
   });
 });
+
+describe('a question for DS, when the way down is known', () => {
+  /** Spoils answers once the world is warm. */
+  async function askDs(name: string, tree: Tree, spoil: (answer: SignedAnswer) => SignedAnswer) {
+    let warm = false;
+    const { resolver } = build({
+      ...tree,
+      intercept: (answer, question) => (warm && question.type === DS ? spoil(answer) : answer),
+    });
+    await resolver.resolve('mx.example.test', A, deadlineMs);
+    await resolver.resolve('host.sub.example.test', A, deadlineMs);
+    warm = true;
+    return await resolver.resolve(name, DS, deadlineMs);
+  }
+
+  test("the child's signature of it is not the parent's", async () => {
+    const [own] = signTree([
+      {
+        origin: 'example.test',
+        records: [{ name: 'example.test', type: DS, rdata: encodeDs('example.test', rogue) }],
+      },
+    ]);
+    const set = own?.names.get('example.test')?.get(DS);
+    const resolution = await askDs('example.test', {}, () => ({
+      rcode: 0,
+      answers: set === undefined ? [] : toRecords(set),
+      authorities: [],
+    }));
+    expect(resolution).toMatchObject({ status: 'bogus' });
+  });
+
+  test('an unsigned child does not make its DS unsigned', async () => {
+    const resolution = await askDs('sub.example.test', {}, () => ({
+      rcode: 0,
+      answers: [
+        { name: 'sub.example.test', type: DS, ttlSeconds: 300, rdata: encodeDs('x', rogue) },
+      ],
+      authorities: [],
+    }));
+    expect(resolution).toMatchObject({ status: 'bogus' });
+  });
+});
+
+describe('opt-out (RFC 5155 §8.4)', () => {
+  const denial = { ...opposite, optOut: true } as const;
+
+  test.each([
+    [3, 'bogus', 'failed'],
+    [0, 'insecure', 'nodata'],
+  ])(
+    'with response code %d and no proof that no wildcard stands for the name: %s',
+    async (rcode, status, kind) => {
+      const whole = build({ zone: { denial } });
+      const zone = whole.zones.find(({ origin }) => origin === 'example.test');
+      const name = 'absent.example.test';
+      const { resolver } = build({
+        zone: { denial },
+        intercept: answering(name, A, (answer) => ({
+          ...answer,
+          rcode,
+          authorities: withoutCoverOf('*.example.test', answer.authorities, zone?.hashed ?? []),
+        })),
+      });
+      expect(await whole.resolver.resolve(name, A, deadlineMs)).toMatchObject({
+        kind: 'nxdomain',
+        status: 'insecure',
+      });
+      expect(await resolver.resolve(name, A, deadlineMs)).toMatchObject({ kind, status });
+    },
+  );
+});
+
+/** Takes the NSEC3 record out that covers a name, unless it is needed for another reason. */
+function withoutCoverOf(
+  name: string,
+  records: readonly WireRecord[],
+  hashed: readonly { readonly hash: string }[],
+): readonly WireRecord[] {
+  const cover = (text: string): string => {
+    const hash = encodeBase32Hex(hashName(text, opposite.salt, opposite.iterations));
+    return (hashed.findLast((entry) => entry.hash < hash) ?? hashed.at(-1))?.hash ?? '';
+  };
+  const owner = `${cover(name)}.example.test`;
+  if (owner === `${cover('absent.example.test')}.example.test`) {
+    throw new RangeError('one record covers both names; choose others');
+  }
+  return records.filter((record) => record.name !== owner);
+}
 
 test.each([
   ['absent.example.test', 'A', 0, 'nxdomain'],

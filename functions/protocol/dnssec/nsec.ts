@@ -66,11 +66,8 @@ export function deniesCloserByNsec(
   encloser: DnsName,
 ): boolean {
   const cover = findCover(records, apex, name);
-  return (
-    cover !== undefined &&
-    !isSubdomain(cover.next, name) &&
-    countLabels(closestEncloser(cover, name)) === countLabels(encloser)
-  );
+  // Where the gap ends below the name, the name exists, and is its own closest encloser here.
+  return cover !== undefined && countLabels(closestEncloser(cover, name)) === countLabels(encloser);
 }
 
 function findCover(
