@@ -22,7 +22,7 @@ import { TransportSecurityError } from '../protocol/errors.ts';
 import type { Bogus, Question } from './ask.ts';
 import type { Context } from './context.ts';
 import { findZone } from './find-zone.ts';
-import type { DnsFailureCode, Zone } from './zone.ts';
+import type { DnsFailureCode, SecureZone, Zone } from './zone.ts';
 
 /** The servers did not give what a judgement needs. */
 export interface Failed {
@@ -89,7 +89,7 @@ function judgeExpansion(
   { message, terms }: Bench,
   { name, type }: RrSet,
   origin: {
-    readonly zone: Extract<Zone, { readonly status: 'secure' }>;
+    readonly zone: SecureZone;
     readonly encloser: DnsName;
     readonly ttlSeconds: number;
   },
@@ -259,7 +259,7 @@ function decodeRrsig(message: DnsMessage, record: ResourceRecord): RrsigData | u
  */
 function verifySoa(
   { message, terms }: Bench,
-  zone: Extract<Zone, { readonly status: 'secure' }>,
+  zone: SecureZone,
 ): { readonly ttlSeconds: number } | { readonly reason: Reason } | undefined {
   const set = findRrSet(message, 'authorities', { name: zone.apex, type: recordTypes.SOA });
   const [rdata] = set?.rdatas ?? [];

@@ -29,6 +29,8 @@ export type Zone =
       readonly failure?: DnsFailureCode;
     });
 
+export type SecureZone = Extract<Zone, { readonly status: 'secure' }>;
+
 /** One zone of a chain of trust, for people. */
 export interface ChainLink {
   /** Without trailing dot; '' for the root. */
@@ -46,9 +48,7 @@ export interface ChainLink {
 }
 
 /** A zone without the link that follows from the rest of it. */
-export type ZoneDraft =
-  | Omit<Extract<Zone, { readonly status: 'secure' }>, 'link'>
-  | Omit<Exclude<Zone, { readonly status: 'secure' }>, 'link'>;
+export type ZoneDraft = Omit<SecureZone, 'link'> | Omit<Exclude<Zone, SecureZone>, 'link'>;
 
 export function finishZone(draft: ZoneDraft): Zone {
   const keys = draft.status === 'secure' ? draft.keys : [];
