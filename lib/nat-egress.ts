@@ -33,7 +33,7 @@ export interface NatEgressProps {
   readonly network: NetworkSetting;
 }
 
-/** A VPC in the stack's two zones. What is inside can reach mail, HTTPS and DNS outside, and nothing reaches in. */
+/** A VPC in the stack's two zones. What is inside can reach mail, HTTPS and configured DNS servers outside, and nothing reaches in. */
 export class NatEgress extends Construct {
   readonly vpc: IVpc;
   readonly securityGroup: ISecurityGroup;
@@ -85,18 +85,33 @@ export class NatEgress extends Construct {
     for (const port of ports) {
       group.addEgressRule(Peer.anyIpv4(), Port.tcp(port), `TCP ${port}`);
     }
-    for (const resolver of network.resolvers ?? []) {
-      const [address, port] = resolver.split(':');
-      const peer = Peer.ipv4(`${address}/32`);
-      group.addEgressRule(peer, Port.udp(Number(port)), `DNS at ${resolver}`);
-      group.addEgressRule(peer, Port.tcp(Number(port)), `DNS at ${resolver}`);
-    }
-    if (network.resolvers === undefined) {
-      // Security groups do not govern the resolver of the VPC; the rule says so to whoever reads them.
-      const inside = Peer.ipv4(this.vpc.vpcCidrBlock);
-      group.addEgressRule(inside, Port.udp(53), 'DNS in the VPC');
-      group.addEgressRule(inside, Port.tcp(53), 'DNS in the VPC');
+    // The VPC's own resolver, which finds the endpoints of AWS, needs no rule: security groups do not govern it.
+    for (const { address, port, protocols } of (network.resolvers ?? []).flatMap(placesOf)) {
+      // Where TCP goes out to everybody, one peer needs no rule of its own.
+      for (const protocol of protocols.filter((one) => one === 'udp' || !ports.has(port))) {
+        const peer = Peer.ipv4(`${address}/32`);
+        group.addEgressRule(peer, Port[protocol](port), `DNS at ${address}:${port}`);
+      }
     }
     return group;
   }
+}
+
+/** Where a resolver of the network setting is reached: `address:port`, or `https://name:port/path@address,address`. */
+interface ResolverPlace {
+  readonly address: string;
+  readonly port: number;
+  readonly protocols: readonly ('udp' | 'tcp')[];
+}
+
+function placesOf(resolver: string): readonly ResolverPlace[] {
+  if (!resolver.startsWith('https:')) {
+    const [address = '', port] = resolver.split(':');
+    return [{ address, port: Number(port), protocols: ['udp', 'tcp'] }];
+  }
+  const at = resolver.lastIndexOf('@');
+  const { port } = new URL(resolver.slice(0, at));
+  const addresses = resolver.slice(at + 1).split(',');
+  // URL leaves out the port that is usual.
+  return addresses.map((address) => ({ address, port: Number(port || 443), protocols: ['tcp'] }));
 }

@@ -5,14 +5,14 @@
 import { randomUUID } from 'node:crypto';
 import type { ScenarioMessage } from '../bin/world/scenario.ts';
 import { resolveDeliveryNetwork } from '../functions/adapters/net/delivery-network.ts';
-import { createDnsClient } from '../functions/adapters/net/dns-client.ts';
 import { createPolicyFetcher } from '../functions/adapters/net/fetch-policy.ts';
+import { createNetworkResolver } from '../functions/adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../functions/adapters/net/smtp-channel.ts';
 import { createChannelPool } from '../functions/delivery/channel-pool.ts';
 import { deliverBatch } from '../functions/delivery/deliver-batch.ts';
 import type { DeliveryPorts } from '../functions/delivery/ports.ts';
 import type { WhyRecord } from '../functions/delivery/why.ts';
-import type { NetworkSetting } from '../functions/environment.ts';
+import type { DeliverySettings, NetworkSetting } from '../functions/environment.ts';
 import { createPolicyDiscovery } from '../functions/policy/discover-policy.ts';
 import { createMemoryPolicyStore } from '../functions/policy/memory-store.ts';
 import type { PreparedMessage, QueueMessage } from '../functions/submission/queue-message.ts';
@@ -33,10 +33,16 @@ export interface DeliveryProcess {
   readonly stores: MemoryPorts;
 }
 
-/** `attemptMs`: what an attempt may take, settling not counted; half of it is the final reply's. */
+export interface DeliveryProcessOptions {
+  /** What an attempt may take, settling not counted; half of it is the final reply's. */
+  readonly attemptMs: number;
+  /** Where they differ from the defaults. */
+  readonly settings?: Partial<DeliverySettings>;
+}
+
 export function createDeliveryProcess(
   network: NetworkSetting,
-  { attemptMs }: { readonly attemptMs: number },
+  { attemptMs, settings = {} }: DeliveryProcessOptions,
 ): DeliveryProcess {
   const finalReplyMs = attemptMs / 2;
   const now = Date.now;
@@ -61,10 +67,14 @@ export function createDeliveryProcess(
             requireTls: true,
             mtaSts: true,
             mtaStsCache: true,
+            dane: true,
+            daneInsecureMx: true,
+            daneOnly: [],
             keepAddressTag: false,
             exceptions: [],
             connectionsPerMxMax: 2,
             expiryDays: 5,
+            ...settings,
           },
           network: resolveDeliveryNetwork(network),
           pool,
@@ -90,11 +100,7 @@ function createPorts(
 ): DeliveryPorts {
   const { whys, stores, finalReplyMs } = life;
   const now = Date.now;
-  const resolver = createDnsClient({
-    servers: network.resolvers ?? [],
-    tryTimeoutMs: 300,
-    rounds: 2,
-  });
+  const resolver = createNetworkResolver(network, { now, tryTimeoutMs: 300, rounds: 2 });
   return {
     ...stores,
     messages: {

@@ -33,6 +33,7 @@ describe('the scenario table', () => {
     async (_title, scenario) => {
       const process = createDeliveryProcess(world.network, {
         attemptMs: scenario.attemptMs ?? attemptMsDefault,
+        ...(scenario.settings === undefined ? {} : { settings: scenario.settings }),
       });
       for (const step of scenario.prelude) {
         await (step.kind === 'send' ? process.deliver([step.message]) : world.change(step.change));

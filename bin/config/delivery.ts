@@ -48,6 +48,25 @@ export const deliverySchema: z.ZodType<DeliveryConfig> = z
       .describe(
         'Whether policies are kept for their max_age, as RFC 8461 §3.3 asks. Default: true wherever mtaSts is.',
       ),
+    dane: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether the TLSA records of hosts in signed zones are obeyed (DANE, RFC 7672). Default: true.',
+      ),
+    daneInsecureMx: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether TLSA records count for a host that an unsigned MX record names (RFC 7672 §2.2.1). Default: true.',
+      ),
+    daneOnly: z
+      .array(domainName.describe('A domain of recipients, like "example.net".'))
+      .max(50)
+      .default([])
+      .describe(
+        'Domains that mail reaches over verified DANE or not at all (RFC 7672 §6). Default: none.',
+      ),
     keepAddressTag: z
       .boolean()
       .default(false)
@@ -106,10 +125,37 @@ function checkToggles(delivery: DeliveryConfig): readonly CrossIssue[] {
         'the address tag means nothing while requireTls is false, and stays in the address anyway. Remove it, or set requireTls to true.',
     });
   }
-  return [...issues, ...checkExceptions(delivery)];
+  return [...issues, ...checkDaneOnly(delivery), ...checkExceptions(delivery)];
 }
 
-function checkExceptions({ exceptions, mtaSts }: DeliveryConfig): readonly CrossIssue[] {
+function checkDaneOnly({ dane, daneOnly, exceptions }: DeliveryConfig): readonly CrossIssue[] {
+  if (!dane && daneOnly.length > 0) {
+    return [
+      {
+        path: ['daneOnly'],
+        message:
+          'no mail could reach these domains while dane is false. Remove them, or set dane to true.',
+      },
+    ];
+  }
+  return daneOnly.flatMap((domain, index): CrossIssue[] => {
+    const path = ['daneOnly', index];
+    if (daneOnly.indexOf(domain) < index) {
+      return [{ path, message: 'listed twice. Remove one.' }];
+    }
+    return exceptions.some((one) => one.domain === domain && one.policy === 'dane')
+      ? [
+          {
+            path,
+            message:
+              'has an exception from DANE too. Remove the exception, or the domain from daneOnly.',
+          },
+        ]
+      : [];
+  });
+}
+
+function checkExceptions({ exceptions, mtaSts, dane }: DeliveryConfig): readonly CrossIssue[] {
   const keys = exceptions.map(({ domain, policy }) => `${domain} ${policy}`);
   return exceptions.flatMap(({ policy }, index): CrossIssue[] => {
     if (keys.indexOf(keys[index] as string) < index) {
@@ -129,6 +175,15 @@ function checkExceptions({ exceptions, mtaSts }: DeliveryConfig): readonly Cross
         },
       ];
     }
+    if (policy === 'dane' && !dane) {
+      return [
+        {
+          path: ['exceptions', index, 'policy'],
+          message:
+            'DANE applies to no domain while dane is false. Remove the exception, or set dane to true.',
+        },
+      ];
+    }
     return [];
   });
 }
@@ -145,9 +200,9 @@ export function warnOfDelivery(
       ({ domain, policy, expires }) =>
         `delivery.exceptions: the ${policy} exception of ${domain} expired at ${expires} and has no effect. Remove it.`,
     );
-  if (delivery.requireTls && !delivery.mtaSts && egress.kind === 'nat') {
+  if (delivery.requireTls && !delivery.mtaSts && !delivery.dane && egress.kind === 'nat') {
     warnings.push(
-      'delivery.mtaSts is false, so nothing can authenticate an MX host: every message that asks for REQUIRETLS will bounce (RFC 8689 §4.2.1).',
+      'delivery.mtaSts and delivery.dane are false, so nothing can authenticate an MX host: every message that asks for REQUIRETLS will bounce (RFC 8689 §4.2.1).',
     );
   }
   return warnings;

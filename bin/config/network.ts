@@ -5,7 +5,11 @@
 import { X509Certificate } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import { z } from 'zod';
+import { parseDnsServer } from '../../functions/adapters/net/dns-servers.ts';
 import type { NetworkSetting } from '../../functions/environment.ts';
+import { parseTrustAnchors } from '../../functions/protocol/dnssec/anchors.ts';
+import { TransportSecurityError } from '../../functions/protocol/errors.ts';
+import { toALabels } from './names.ts';
 
 const port = z.int().min(1).max(65_535);
 
@@ -15,7 +19,15 @@ const confirmable = {
   httpsPort: 443,
   extraRoots: undefined,
   allowPrivateAddresses: false,
+  trustAnchors: undefined,
+  negativeTrustAnchors: undefined,
 } as const;
+
+/** Why, where it is not that the setting is one for tests. */
+const risks: { readonly [name in Confirmable]?: string } = {
+  trustAnchors: 'whoever holds these keys can say anything of any name',
+  negativeTrustAnchors: 'DNSSEC protects nothing at and below these names',
+};
 
 /** A setting that needs confirmation. */
 export type Confirmable = keyof typeof confirmable;
@@ -25,6 +37,8 @@ const confirmableNames = Object.keys(confirmable) as [Confirmable, ...Confirmabl
 /** The `network` section as written: settings, and the names of those that are meant. */
 export interface NetworkConfig {
   readonly resolvers?: readonly string[] | undefined;
+  readonly trustAnchors?: string | undefined;
+  readonly negativeTrustAnchors?: readonly string[] | undefined;
   readonly smtpPort?: number | undefined;
   readonly httpsPort?: number | undefined;
   readonly extraRoots?: string | undefined;
@@ -39,16 +53,41 @@ export const networkSchema: z.ZodType<NetworkConfig> = z
       .array(
         z
           .string()
-          .refine(isAddressAndPort, {
+          .refine(isResolver, {
             error:
-              'not an IPv4 address and a port, and the functions have no IPv6. Use a form like "192.0.2.53:53".',
+              'not a server at IPv4 addresses, and the functions have no IPv6. Use a form like "192.0.2.53:53" or "https://dns.example.com/dns-query@192.0.2.53".',
           })
-          .describe('An IPv4 address and a port, like "192.0.2.53:53".'),
+          .describe(
+            'An IPv4 address and a port, like "192.0.2.53:53", or DNS over HTTPS at IPv4 addresses, like "https://dns.example.com/dns-query@192.0.2.53,192.0.2.54".',
+          ),
       )
       .min(1)
       .max(8)
       .optional()
-      .describe('DNS servers on the internet, tried in order. Default: those of AWS.'),
+      .describe(
+        'Recursive DNS servers on the internet that pass DNSSEC records on, tried in order. Default: Cloudflare and Google, over HTTPS.',
+      ),
+    trustAnchors: z
+      .string()
+      .refine(isAnchorList, {
+        error: 'not a list of DS or DNSKEY records. Use ". IN DS 20326 8 2 E06D44B8…", one a line.',
+      })
+      .optional()
+      .describe("DS or DNSKEY records, one a line, to trust in place of the DNS root's keys."),
+    negativeTrustAnchors: z
+      .array(
+        z
+          .string()
+          .refine((text) => text === '.' || toALabels(text) === text, {
+            error:
+              'not a domain name in lower-case A-labels. Use a form like "broken.example.com", or "." for all names.',
+          })
+          .describe('A domain name, like "broken.example.com", or "." for all names.'),
+      )
+      .min(1)
+      .max(50)
+      .optional()
+      .describe('Names at and below which DNSSEC is not validated (RFC 7646).'),
     smtpPort: port.optional().describe('Where MX hosts listen. Default: 25.'),
     httpsPort: port.optional().describe('Where policy hosts listen. Default: 443.'),
     extraRoots: z
@@ -80,7 +119,7 @@ export const networkSchema: z.ZodType<NetworkConfig> = z
           code: 'custom',
           path: [name],
           input: value,
-          message: `fit for a test network only. Remove it, or confirm it with "confirm": ["${name}"].`,
+          message: `${risks[name] ?? 'fit for a test network only'}. Remove it, or confirm it with "confirm": ["${name}"].`,
         });
       }
       if (confirmed && !weakens) {
@@ -101,14 +140,31 @@ export function toNetworkSetting(network: NetworkConfig | undefined): NetworkSet
   return Object.fromEntries(given);
 }
 
-function isAddressAndPort(text: string): boolean {
-  const [address = '', digits = '', ...rest] = text.split(':');
-  return (
-    rest.length === 0 &&
-    isIPv4(address) &&
-    /^\d{1,5}$/.test(digits) &&
-    port.safeParse(Number(digits)).success
-  );
+/** The port is not left to the reader's knowledge where it is not part of a URL. */
+function isResolver(text: string): boolean {
+  if (!text.startsWith('https:')) {
+    return (
+      isIPv4(text.split(':')[0] ?? '') && text.includes(':') && isParsable(parseDnsServer, text)
+    );
+  }
+  const server = isParsable(parseDnsServer, text) ? parseDnsServer(text) : undefined;
+  return server?.kind === 'https' && server.addresses.every((address) => isIPv4(address));
+}
+
+function isAnchorList(text: string): boolean {
+  return isParsable(parseTrustAnchors, text) && parseTrustAnchors(text).length > 0;
+}
+
+function isParsable(parse: (text: string) => unknown, text: string): boolean {
+  try {
+    parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return false;
+    }
+    throw error;
+  }
 }
 
 function isPemBundle(text: string): boolean {

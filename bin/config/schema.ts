@@ -141,12 +141,12 @@ function checkPlace({ region, egress }: SealpostConfig): readonly CrossIssue[] {
   );
 }
 
-/** With a smart host its name is the only policy domain (RFC 8461 §3.4), so other exceptions do nothing. */
+/** With a smart host its name is the only policy domain (RFC 8461 §3.4), so what is said of other domains does nothing. */
 function checkSmartHost({ egress, delivery }: SealpostConfig): readonly CrossIssue[] {
   if (egress.kind !== 'smartHost') {
     return [];
   }
-  return delivery.exceptions.flatMap(({ domain }, index) =>
+  const exceptions = delivery.exceptions.flatMap(({ domain }, index) =>
     domain === egress.host
       ? []
       : [
@@ -156,4 +156,10 @@ function checkSmartHost({ egress, delivery }: SealpostConfig): readonly CrossIss
           },
         ],
   );
+  const daneOnly = delivery.daneOnly.map((_, index) => ({
+    path: ['delivery', 'daneOnly', index],
+    message:
+      'has no effect: with a smart host no MX host is looked up, and its certificate is verified always. Remove it.',
+  }));
+  return [...exceptions, ...daneOnly];
 }

@@ -18,9 +18,8 @@ import { createPolicyTable } from '../adapters/aws/policy-table.ts';
 import { createRetryTable } from '../adapters/aws/retry-table.ts';
 import { createSmartHostSecret } from '../adapters/aws/smart-host-secret.ts';
 import { resolveDeliveryNetwork } from '../adapters/net/delivery-network.ts';
-import { createDnsClient } from '../adapters/net/dns-client.ts';
-import { machineServers } from '../adapters/net/dns-servers.ts';
 import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
+import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../adapters/net/smtp-channel.ts';
 import { createChannelPool } from '../delivery/channel-pool.ts';
 import type { DeliveryContext } from '../delivery/context.ts';
@@ -83,7 +82,7 @@ export const handler: LambdaHandler<SQSEvent, SQSBatchResponse> = instrumentHand
 function createParts(environment: DeliverEnvironment, instruments: Instruments): DeliveryParts {
   const { SEALPOST_NETWORK: network, SEALPOST_DELIVERY: settings } = environment;
   const now = Date.now;
-  const resolver = createDnsClient({ servers: network.resolvers ?? machineServers() });
+  const resolver = createNetworkResolver(network, { now });
   const secretArn = settings.smartHost?.credentialsSecretArn;
   return {
     settings,

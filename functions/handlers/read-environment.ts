@@ -23,6 +23,8 @@ const domainName = z.string().refine(isDomainName, 'not a domain name in lower-c
 /** Which network the functions live in. */
 export const networkSettingSchema: z.ZodType<NetworkSetting> = z.strictObject({
   resolvers: z.array(z.string().min(1)).min(1).max(8).exactOptional(),
+  trustAnchors: z.string().min(1).exactOptional(),
+  negativeTrustAnchors: z.array(z.string()).exactOptional(),
   smtpPort: port.exactOptional(),
   httpsPort: port.exactOptional(),
   extraRoots: z.string().exactOptional(),
@@ -35,6 +37,9 @@ const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
   requireTls: z.boolean(),
   mtaSts: z.boolean(),
   mtaStsCache: z.boolean(),
+  dane: z.boolean(),
+  daneInsecureMx: z.boolean(),
+  daneOnly: z.array(domainName),
   keepAddressTag: z.boolean(),
   exceptions: z.array(
     z.strictObject({

@@ -2,9 +2,8 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import { dynamoDbClient } from '../adapters/aws/aws-clients.ts';
 import { createPolicyTable } from '../adapters/aws/policy-table.ts';
-import { createDnsClient } from '../adapters/net/dns-client.ts';
-import { machineServers } from '../adapters/net/dns-servers.ts';
 import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
+import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
 import {
   type RefreshOptions,
   type RefreshSummary,
@@ -47,7 +46,8 @@ export const handler: LambdaHandler<unknown, RefreshSummary> = instrumentHandler
   (instruments) => {
     const environment = readRefreshEnvironment(process.env);
     const network = environment.SEALPOST_NETWORK;
-    const resolver = createDnsClient({ servers: network.resolvers ?? machineServers() });
+    const now = Date.now;
+    const resolver = createNetworkResolver(network, { now });
     const ports: RefreshPorts = {
       resolver,
       fetchPolicy: createPolicyFetcher({ resolver, network }),
@@ -55,7 +55,7 @@ export const handler: LambdaHandler<unknown, RefreshSummary> = instrumentHandler
         client: dynamoDbClient(),
         tableName: environment.SEALPOST_POLICY_TABLE,
       }),
-      now: Date.now,
+      now,
       random: Math.random,
     };
     return refreshPoliciesHandler(ports, instruments);

@@ -65,6 +65,9 @@ describe('what is left out gets a default', () => {
       requireTls: true,
       mtaSts: true,
       mtaStsCache: true,
+      dane: true,
+      daneInsecureMx: true,
+      daneOnly: [],
       keepAddressTag: false,
       exceptions: [],
       connectionsPerMxMax: 3,
@@ -159,6 +162,30 @@ describe('what is written is what the functions get', () => {
       },
     ],
     ['resolvers', { network: { resolvers: ['192.0.2.53:53', '192.0.2.54:5353'] } }],
+    [
+      'resolvers over HTTPS',
+      { network: { resolvers: ['https://dns.example.com/dns-query@192.0.2.53,192.0.2.54'] } },
+    ],
+    [
+      'anchors that are confirmed',
+      {
+        network: {
+          trustAnchors: '. IN DS 1 13 2 00\n; and\nexample. IN DS 2 13 2 01\n',
+          negativeTrustAnchors: ['.', 'broken.example.com'],
+          confirm: ['trustAnchors', 'negativeTrustAnchors'],
+        },
+      },
+    ],
+    [
+      'DANE only, and an exception from MTA-STS',
+      {
+        delivery: {
+          ehloName: 'out.example.com',
+          daneOnly: ['example.net', 'Bücher.example'],
+          exceptions: [exception],
+        },
+      },
+    ],
     [
       'network settings at their defaults',
       { network: { smtpPort: 25, httpsPort: 443, allowPrivateAddresses: false } },
@@ -383,6 +410,31 @@ describe('what is wrong is said with its remedy', () => {
       { mtaSts: false, exceptions: [exception] },
       /^delivery.exceptions\[0\].policy = "mta-sts": MTA-STS applies to no domain while mtaSts is false/,
     ],
+    [
+      'an exception from no DANE',
+      { dane: false, exceptions: [{ ...exception, policy: 'dane' }] },
+      /^delivery.exceptions\[0\].policy = "dane": DANE applies to no domain while dane is false/,
+    ],
+    [
+      'DANE only, without DANE',
+      { dane: false, daneOnly: ['example.net'] },
+      'delivery.daneOnly = ["example.net"]: no mail could reach these domains while dane is false. Remove them, or set dane to true.',
+    ],
+    [
+      'DANE only, and not at all',
+      { daneOnly: ['example.net'], exceptions: [{ ...exception, policy: 'dane' }] },
+      'delivery.daneOnly[0] = "example.net": has an exception from DANE too. Remove the exception, or the domain from daneOnly.',
+    ],
+    [
+      'DANE only, twice',
+      { daneOnly: ['bücher.example', 'xn--bcher-kva.example'] },
+      'delivery.daneOnly[1] = "xn--bcher-kva.example": listed twice. Remove one.',
+    ],
+    [
+      'DANE only for a name that is none',
+      { daneOnly: ['example'] },
+      /^delivery.daneOnly\[0\] = "example": not a domain name/,
+    ],
   ])('delivery: %s', (_what, changes, line) => {
     expectRefusal({ delivery: { ehloName: 'out.example.com', ...changes } }, line);
   });
@@ -456,6 +508,11 @@ describe('what is wrong is said with its remedy', () => {
       { egress: smartHost, delivery: { ehloName: 'out.example.com', exceptions: [exception] } },
       /^delivery.exceptions\[0\].domain = "example.net": has no effect: with a smart host the only policy domain is relay.example.com/,
     ],
+    [
+      'DANE only through a smart host',
+      { egress: smartHost, delivery: { ehloName: 'out.example.com', daneOnly: ['example.net'] } },
+      /^delivery.daneOnly\[0\] = "example.net": has no effect: with a smart host no MX host is looked up/,
+    ],
   ])('between sections: %s', (_what, sections, line) => {
     expectRefusal(sections, line);
   });
@@ -514,11 +571,41 @@ describe('what is wrong is said with its remedy', () => {
     [
       'a resolver by name',
       { resolvers: ['dns.example.com:53'] },
-      'network.resolvers[0] = "dns.example.com:53": not an IPv4 address and a port, and the functions have no IPv6. Use a form like "192.0.2.53:53".',
+      'network.resolvers[0] = "dns.example.com:53": not a server at IPv4 addresses, and the functions have no IPv6. Use a form like "192.0.2.53:53" or "https://dns.example.com/dns-query@192.0.2.53".',
     ],
-    ['a resolver without port', { resolvers: ['192.0.2.53'] }, /not an IPv4 address and a port/],
-    ['a resolver with port 0', { resolvers: ['192.0.2.53:0'] }, /not an IPv4 address and a port/],
-    ['a resolver by IPv6', { resolvers: ['[2001:db8::53]:53'] }, /not an IPv4 address and a port/],
+    ['a resolver without port', { resolvers: ['192.0.2.53'] }, /not a server at IPv4 addresses/],
+    ['a resolver with port 0', { resolvers: ['192.0.2.53:0'] }, /not a server at IPv4 addresses/],
+    ['a resolver by IPv6', { resolvers: ['[2001:db8::53]:53'] }, /not a server at IPv4 addresses/],
+    [
+      'DNS over HTTPS without an address',
+      { resolvers: ['https://dns.example.com/dns-query'] },
+      /not a server at IPv4 addresses/,
+    ],
+    [
+      'DNS over HTTPS by IPv6',
+      { resolvers: ['https://dns.example.com/dns-query@192.0.2.53,2001:db8::53'] },
+      /not a server at IPv4 addresses/,
+    ],
+    [
+      'other anchors',
+      { trustAnchors: '. IN DS 1 13 2 00' },
+      'network.trustAnchors = ". IN DS 1 13 2 00": whoever holds these keys can say anything of any name. Remove it, or confirm it with "confirm": ["trustAnchors"].',
+    ],
+    [
+      'anchors that are none',
+      { trustAnchors: '. IN DS 1 13', confirm: ['trustAnchors'] },
+      /^network.trustAnchors = ". IN DS 1 13": not a list of DS or DNSKEY records/,
+    ],
+    [
+      'a negative anchor',
+      { negativeTrustAnchors: ['broken.example.com'] },
+      /^network.negativeTrustAnchors = .*: DNSSEC protects nothing at and below these names. Remove it, or confirm/,
+    ],
+    [
+      'a negative anchor that is no name',
+      { negativeTrustAnchors: [''], confirm: ['negativeTrustAnchors'] },
+      /^network.negativeTrustAnchors\[0\] = "": not a domain name in lower-case A-labels/,
+    ],
   ])('network: %s', (_what, network, line) => {
     expectRefusal({ network }, line);
   });
@@ -574,7 +661,7 @@ describe('what is valid and yet surprises is warned of', () => {
     ],
     [
       'REQUIRETLS with nothing to authenticate by',
-      { delivery: { ehloName: 'out.example.com', mtaSts: false } },
+      { delivery: { ehloName: 'out.example.com', mtaSts: false, dane: false } },
       /every message that asks for REQUIRETLS will bounce/,
     ],
   ])('%s', (_what, sections, line) => {
@@ -595,8 +682,12 @@ describe('what is valid and yet surprises is warned of', () => {
       { domains: [{ ...domain, mtaSts: { ...domain.mtaSts, maxAgeSeconds: 86_400 } }] },
     ],
     [
+      'DNSSEC authenticates MX hosts too',
+      { delivery: { ehloName: 'out.example.com', mtaSts: false } },
+    ],
+    [
       'a smart host is authenticated by its name',
-      { egress: smartHost, delivery: { ehloName: 'out.example.com', mtaSts: false } },
+      { egress: smartHost, delivery: { ehloName: 'out.example.com', mtaSts: false, dane: false } },
     ],
   ])('not: %s', (_what, sections) => {
     expect(warnings(sections)).toEqual([]);

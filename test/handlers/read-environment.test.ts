@@ -6,7 +6,9 @@ import {
 } from '../../functions/handlers/read-environment.ts';
 
 const network = {
-  resolvers: ['127.0.0.1:5300'],
+  resolvers: ['127.0.0.1:5300', 'https://dns.example/dns-query@192.0.2.53'],
+  trustAnchors: '. IN DS 1 13 2 00',
+  negativeTrustAnchors: ['', 'broken.example'],
   smtpPort: 2525,
   httpsPort: 8443,
   extraRoots: '-----BEGIN CERTIFICATE-----',
@@ -19,6 +21,9 @@ const delivery = {
   requireTls: true,
   mtaSts: true,
   mtaStsCache: true,
+  dane: true,
+  daneInsecureMx: false,
+  daneOnly: ['only.example'],
   keepAddressTag: false,
   exceptions: [
     {
@@ -83,6 +88,8 @@ describe('readDeliverEnvironment', () => {
     ['a host name that is none', { ehloName: 'out_example' }, /ehloName: not a domain name/],
     ['a switch as text', { requireTls: 'yes' }, /requireTls: /],
     ['a switch left out', { mtaStsCache: undefined }, /mtaStsCache: /],
+    ['a second switch left out', { dane: undefined }, /dane: /],
+    ['DANE only for a name that is none', { daneOnly: ['a_b.example'] }, /daneOnly\.0: /],
     ['no connection at all', { connectionsPerMxMax: 0 }, /connectionsPerMxMax: /],
     ['a setting nobody knows', { requireTLS: true }, /requireTLS/],
     [
@@ -110,6 +117,8 @@ describe('readRefreshEnvironment', () => {
     ['{"resolvers":[]}', /resolvers: /],
     ['{"resolver":["127.0.0.1"]}', /resolver/],
     ['{"ipv6":null}', /ipv6: /],
+    ['{"trustAnchors":""}', /trustAnchors: /],
+    ['{"negativeTrustAnchors":"example"}', /negativeTrustAnchors: /],
   ])('SEALPOST_NETWORK %s is refused', (text, fault) => {
     const variables = { SEALPOST_POLICY_TABLE: 'policies', SEALPOST_NETWORK: text };
     expect(() => readRefreshEnvironment(variables)).toThrow(invalid(/^SEALPOST_NETWORK/, fault));

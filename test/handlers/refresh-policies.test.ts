@@ -158,6 +158,8 @@ test('the bundle, in a process of its own, refreshes over DNS and HTTPS into Dyn
       SEALPOST_POLICY_TABLE: 'policies',
       SEALPOST_NETWORK: JSON.stringify({
         resolvers: [`${dns.address}:${dns.port}`],
+        // Nothing here is signed.
+        negativeTrustAnchors: ['.'],
         httpsPort: policyHost.port,
         extraRoots: certificates.rootPem,
         allowPrivateAddresses: true,

@@ -40,7 +40,14 @@ beforeAll(() => {
         ],
         availabilityZones: ['eu-west-1b', 'eu-west-1c'],
       },
-      network: { smtpPort: 2525, resolvers: ['192.0.2.53:5353'] },
+      network: {
+        smtpPort: 2525,
+        resolvers: [
+          '192.0.2.53:5353',
+          'https://dns.example/dns-query@192.0.2.54,192.0.2.55',
+          'https://dns.example:8443/dns-query@192.0.2.56,192.0.2.57',
+        ],
+      },
       invocationsMax: 7,
     },
   });
@@ -259,13 +266,8 @@ describe('egress through NAT gateways', () => {
     });
   });
 
-  test('mail, HTTPS and DNS go out, nothing comes in', () => {
-    expect(egressRules(nat)).toEqual([
-      'tcp 25 0.0.0.0/0',
-      'tcp 443 0.0.0.0/0',
-      'tcp 53 VPC',
-      'udp 53 VPC',
-    ]);
+  test('mail and HTTPS go out, with DNS in it, and nothing comes in', () => {
+    expect(egressRules(nat)).toEqual(['tcp 25 0.0.0.0/0', 'tcp 443 0.0.0.0/0']);
     nat.delivery.hasResourceProperties('AWS::EC2::SecurityGroup', {
       SecurityGroupIngress: Match.absent(),
     });
@@ -277,6 +279,8 @@ describe('egress through NAT gateways', () => {
       'tcp 2525 0.0.0.0/0',
       'tcp 443 0.0.0.0/0',
       'tcp 5353 192.0.2.53/32',
+      'tcp 8443 192.0.2.56/32',
+      'tcp 8443 192.0.2.57/32',
       'udp 5353 192.0.2.53/32',
     ]);
   });
@@ -361,7 +365,7 @@ function egressRules({ delivery }: Templates): readonly string[] {
   return rules
     .map(({ IpProtocol, FromPort, ToPort, CidrIp }) => {
       expect(FromPort).toBe(ToPort);
-      return `${IpProtocol} ${FromPort} ${typeof CidrIp === 'string' ? CidrIp : 'VPC'}`;
+      return `${IpProtocol} ${FromPort} ${CidrIp}`;
     })
     .sort();
 }
