@@ -4,7 +4,11 @@
  * It has no transactions, streams or time-to-live (items stay, as they may for days on AWS), and ignores
  * `ReturnValuesOnConditionCheckFailure`.
  */
-import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  CreateTableCommand,
+  type DynamoDBClient,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb';
 import dynalite from 'dynalite';
 import { z } from 'zod';
 import { type Listening, listenOnLoopback } from './loopback.ts';
@@ -54,9 +58,10 @@ export async function createTable(
 ): Promise<void> {
   const data = readProperties(resource, tableSchema);
   const { KeySchema, AttributeDefinitions, GlobalSecondaryIndexes, LocalSecondaryIndexes } = data;
+  const TableName = resource.identity().ref;
   await client.send(
     new CreateTableCommand({
-      TableName: resource.identity().ref,
+      TableName,
       BillingMode: 'PAY_PER_REQUEST',
       KeySchema,
       AttributeDefinitions,
@@ -64,4 +69,6 @@ export async function createTable(
       LocalSecondaryIndexes,
     }),
   );
+  // Until it is ACTIVE it takes no item.
+  await waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 }, { TableName });
 }

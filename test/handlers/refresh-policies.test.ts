@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
 import { build } from 'esbuild';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createCertificates } from '../../bin/world/certificates.ts';
@@ -134,15 +133,8 @@ test('the bundle, in a process of its own, refreshes over DNS and HTTPS into Dyn
     () => dynamoDb.stop(),
   );
   const client = dynamoDb.createClient();
-  await client.send(
-    new CreateTableCommand({
-      TableName: 'policies',
-      BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: [{ AttributeName: 'domain', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'domain', AttributeType: 'S' }],
-    }),
-  );
-  const store = createPolicyTable({ client, tableName: 'policies' });
+  const tableName = await dynamoDb.createTable('domain');
+  const store = createPolicyTable({ client, tableName });
   const fetchedAtMs = Date.now() - 2 * dayMs;
   await store.writePolicy(cachedPolicy({ fetchedAtMs, usedAtMs: fetchedAtMs }));
 
@@ -155,7 +147,7 @@ test('the bundle, in a process of its own, refreshes over DNS and HTTPS into Dyn
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
       AWS_ENDPOINT_URL_DYNAMODB: `http://${endpoint?.hostname}:${endpoint?.port}`,
-      SEALPOST_POLICY_TABLE: 'policies',
+      SEALPOST_POLICY_TABLE: tableName,
       SEALPOST_NETWORK: JSON.stringify({
         resolvers: [`${dns.address}:${dns.port}`],
         // Nothing here is signed.

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { buildApp } from 'fauxqs';
@@ -32,8 +32,8 @@ export function clientConfig(endpoint: string): ClientConfig {
 export interface LocalDynamoDb {
   /** A client of its own for each caller; it is closed with the server. */
   createClient(): DynamoDBClient;
-  /** An empty table under a fresh name, keyed by two texts. */
-  createTable(partitionKey: string, sortKey: string): Promise<string>;
+  /** An empty table under a fresh name, keyed by one text or two, ready for items. */
+  createTable(partitionKey: string, sortKey?: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -55,19 +55,21 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
     createTable: async (partitionKey, sortKey) => {
       tables += 1;
       const tableName = `table-${tables}`;
+      const keys = sortKey === undefined ? [partitionKey] : [partitionKey, sortKey];
       await admin.send(
         new CreateTableCommand({
           TableName: tableName,
           BillingMode: 'PAY_PER_REQUEST',
-          KeySchema: [
-            { AttributeName: partitionKey, KeyType: 'HASH' },
-            { AttributeName: sortKey, KeyType: 'RANGE' },
-          ],
-          AttributeDefinitions: [partitionKey, sortKey].map((name) => ({
+          KeySchema: keys.map((name, index) => ({
             AttributeName: name,
-            AttributeType: 'S',
+            KeyType: index === 0 ? 'HASH' : 'RANGE',
           })),
+          AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
         }),
+      );
+      await waitUntilTableExists(
+        { client: admin, maxWaitTime: 30, minDelay: 1, maxDelay: 1 },
+        { TableName: tableName },
       );
       return tableName;
     },

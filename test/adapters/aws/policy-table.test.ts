@@ -1,10 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import {
-  type AttributeValue,
-  CreateTableCommand,
-  GetItemCommand,
-  PutItemCommand,
-} from '@aws-sdk/client-dynamodb';
+import { type AttributeValue, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPolicyTable } from '../../../functions/adapters/aws/policy-table.ts';
 import type { CachedPolicy } from '../../../functions/policy/ports.ts';
@@ -23,16 +17,7 @@ afterAll(() => dynamoDb.stop());
 
 async function createTable() {
   const client = dynamoDb.createClient();
-  const tableName = `policies-${randomUUID()}`;
-  await client.send(
-    new CreateTableCommand({
-      TableName: tableName,
-      BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: [{ AttributeName: 'domain', KeyType: 'HASH' }],
-      AttributeDefinitions: [{ AttributeName: 'domain', AttributeType: 'S' }],
-    }),
-  );
-  return { client, tableName };
+  return { client, tableName: await dynamoDb.createTable('domain') };
 }
 
 testPolicyStore(async () => createPolicyTable(await createTable()));

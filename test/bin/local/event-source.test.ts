@@ -12,6 +12,7 @@ import type { BatchEvent } from '../../../bin/local/events.ts';
 import type { Invocation } from '../../../bin/local/lambda-pool.ts';
 import { lambda, type TemplateJson } from './assembly.ts';
 import { cloudOf, credentials } from './cloud-fixture.ts';
+import { patience } from './patience.ts';
 
 /** A queue with a dead-letter queue, a function, and a mapping between them. */
 function queueToFunction(
@@ -68,8 +69,6 @@ async function depth(cloud: LocalCloud, client: SQSClient): Promise<number> {
     Number(Attributes?.['ApproximateNumberOfMessagesNotVisible'])
   );
 }
-
-const patience = { timeout: 15_000 };
 
 /** Logs the bodies it gets, and returns as failures those that say so. */
 const selective = `export const handler = async ({ Records }) => {

@@ -3,6 +3,7 @@ import type { LocalCloud } from '../../../bin/local/cloud.ts';
 import type { InvocationEvent } from '../../../bin/local/events.ts';
 import { lambda } from './assembly.ts';
 import { cloudOf } from './cloud-fixture.ts';
+import { patience } from './patience.ts';
 
 async function cloudWith(
   source: string,
@@ -313,7 +314,7 @@ describe('processes', () => {
         'Fn true three',
         'Fn true two',
       ]);
-    });
+    }, patience);
   });
 });
 

@@ -10,6 +10,7 @@ import { pickByLogicalId } from '../../../bin/local/logical-id.ts';
 import { createSlots } from '../../../bin/local/slots.ts';
 import { lambda, writeAssembly } from './assembly.ts';
 import { credentials } from './cloud-fixture.ts';
+import { patience } from './patience.ts';
 
 /** Gives its process id, or does not end. */
 const source = {
@@ -76,7 +77,7 @@ test('stop kills what runs and closes what listens', async () => {
     const found = cloud.events.flatMap((event) => (event.kind === 'log' ? [event.line] : []));
     expect(found).toHaveLength(2);
     return found;
-  });
+  }, patience);
   const doors = [...Object.values(cloud.endpoints), cloud.url('Url')];
   expect(await Promise.all(doors.map(isOpen))).not.toContain(false);
 
@@ -101,7 +102,7 @@ test('a cloud that cannot start leaves nothing behind', async () => {
   const before = servers();
   await expect(startLocalCloud({ assembly })).rejects.toThrow(/S\/Bad/);
   // Node forgets a closed handle a turn later.
-  await vi.waitFor(() => expect(servers()).toBe(before));
+  await vi.waitFor(() => expect(servers()).toBe(before), patience);
 });
 
 test('functions end when the process of the cloud is killed', async () => {
@@ -112,7 +113,7 @@ test('functions end when the process of the cloud is killed', async () => {
   const { pid } = message as { readonly pid: number };
   expect(isRunning(pid)).toBe(true);
   parent.kill('SIGKILL');
-  await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 10_000 });
+  await vi.waitFor(() => expect(isRunning(pid)).toBe(false), patience);
 });
 
 test('closers run once, in reverse, and all of them', async () => {
