@@ -24,6 +24,8 @@ export interface HttpsQuery {
     octets: Uint8Array,
     over?: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> },
   ) => void;
+  /** The header of an answer and a part of its body; the rest never comes. */
+  readonly begin: (octets: Uint8Array) => void;
   /** Cuts the connection. */
   readonly hangUp: () => void;
 }
@@ -116,6 +118,7 @@ interface Request extends AsyncIterable<Uint8Array> {
 
 interface Response {
   writeHead(status: number, headers: Readonly<Record<string, string>>): unknown;
+  write(octets: Uint8Array): unknown;
   end(octets: Uint8Array): unknown;
 }
 
@@ -139,6 +142,10 @@ async function receive(
     reply: (octets, { status = 200, headers: fields = {} } = {}) => {
       response.writeHead(status, { 'content-type': 'application/dns-message', ...fields });
       response.end(octets);
+    },
+    begin: (octets) => {
+      response.writeHead(200, { 'content-type': 'application/dns-message' });
+      response.write(octets);
     },
     hangUp: () => void sockets[index]?.destroy(),
   };

@@ -137,6 +137,15 @@ describe.each(['h2', 'http/1.1'] as const)('over %s', (protocol) => {
     expect(server.connections()).toBe(before + 1);
   });
 
+  test('an answer that never ends is given up in time', async () => {
+    const server = await startHttpsServer({
+      protocol,
+      answer: ({ octets, begin }) => begin(octets.subarray(0, 12)),
+    });
+    const { ask } = await askingOf([server.server], { tryTimeoutMs: 500 });
+    await expect(ask()).rejects.toMatchObject({ code: 'dns-timeout' });
+  });
+
   test('a connection on which nothing came is not used again', async () => {
     let silent = true;
     const server = await startHttpsServer({
