@@ -1,15 +1,18 @@
 #!/usr/bin/env node
 /** The command line: `sealpost COMMAND …`, one file a command. */
 import { runDeliver } from './commands/deliver.ts';
+import { runDns } from './commands/dns.ts';
 import { UsageError } from './commands/usage.ts';
 
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   deliver: runDeliver,
+  dns: runDns,
 };
 
 const usage = `usage: sealpost COMMAND [options]
 
   deliver FILE.eml --from A --to B…   one delivery attempt from this machine, without AWS
+  dns NAME TYPE                       one look-up, validated by DNSSEC, with its chain of trust
 
 sealpost COMMAND --help tells more.
 `;

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { onTestFinished } from 'vitest';
 import type { World } from '../bin/world/world.ts';
 import type { WhyRecord } from '../functions/delivery/why.ts';
 
@@ -38,6 +39,15 @@ export async function runSealpost(
   return { status, stdout, stderr };
 }
 
+/** Writes a file for an option to name; it is gone after the test. */
+export async function writeTemporaryFile(name: string, content: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'sealpost-command-'));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  const file = join(directory, name);
+  await writeFile(file, content);
+  return file;
+}
+
 /** The `why` records of a run with `--json`. */
 export function readJsonWhys({ stdout }: CommandResult): readonly WhyRecord[] {
   return stdout
@@ -46,22 +56,29 @@ export function readJsonWhys({ stdout }: CommandResult): readonly WhyRecord[] {
     .map((line) => JSON.parse(line) as WhyRecord);
 }
 
-/** What makes `sealpost deliver` live in a simulated internet. */
+/** What makes commands live in a simulated internet. */
 export interface WorldOptions {
+  /** For `sealpost deliver`. */
   readonly options: readonly string[];
+  /** Those of them that `sealpost dns` takes too. */
+  readonly dns: readonly string[];
   /** Removes the files that the options name. */
   remove(): Promise<void>;
 }
 
-/** Writes the options for a world, and its roots to a file. */
+/** Writes the options for a world, and its roots and trust anchors to files. */
 export async function worldOptions(world: World): Promise<WorldOptions> {
-  const { resolvers, smtpPort, httpsPort, extraRoots } = world.network;
+  const { resolvers, trustAnchors, smtpPort, httpsPort, extraRoots } = world.network;
   const directory = await mkdtemp(join(tmpdir(), 'sealpost-command-'));
   const roots = join(directory, 'roots.pem');
   await writeFile(roots, extraRoots);
+  const anchors = join(directory, 'anchors.ds');
+  await writeFile(anchors, `; the root of this world\n${trustAnchors}\n`);
+  const dns = [...resolvers.flatMap((server) => ['--dns', server]), '--anchor', anchors];
   return {
+    dns,
     options: [
-      ...resolvers.flatMap((server) => ['--dns', server]),
+      ...dns,
       ...['--ca', roots, '--smtp-port', `${smtpPort}`, '--https-port', `${httpsPort}`],
       '--allow-private-addresses',
       ...['--ehlo', 'mail.sender.example'],

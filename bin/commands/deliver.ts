@@ -3,13 +3,11 @@
  * the `why` record of it.
  */
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { resolveDeliveryNetwork } from '../../functions/adapters/net/delivery-network.ts';
-import { createDnsClient } from '../../functions/adapters/net/dns-client.ts';
-import { machineServers, parseDnsServer } from '../../functions/adapters/net/dns-servers.ts';
 import { createPolicyFetcher } from '../../functions/adapters/net/fetch-policy.ts';
+import { createNetworkResolver } from '../../functions/adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../../functions/adapters/net/smtp-channel.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import type { DeliveryContext } from '../../functions/delivery/context.ts';
@@ -21,18 +19,20 @@ import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts
 import { createMemoryPolicyStore } from '../../functions/policy/memory-store.ts';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
 import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
+import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
 import { formatWhy } from './format-why.ts';
+import { readInputFile } from './input-file.ts';
 import { UsageError } from './usage.ts';
 
 const usage = `usage: sealpost deliver FILE.eml --from ADDRESS --to ADDRESS [--to ADDRESS …]
 
 Sends the message in FILE.eml (- for standard input) once, to the MX hosts of its recipients, over channels that
-REQUIRETLS, MTA-STS and its own header allow, and says why it went as it went.
+REQUIRETLS, DANE, MTA-STS and its own header allow, and says why it went as it went.
 
   --require-tls              REQUIRETLS (RFC 8689): over an authenticated channel or not at all
   --ehlo NAME                the name in EHLO (default: this host's)
-  --dns ADDRESS[:PORT]       DNS server (repeatable; default: this machine's)
-  --ca FILE                  PEM certificates to trust beside the Mozilla roots, for MX and policy hosts
+${dnsUsage}
+  --ca FILE                  PEM certificates to trust beside the Mozilla roots, for MX and policy hosts and --doh
   --smtp-port N              where MX hosts listen (25)
   --https-port N             where policy hosts listen (443)
   --allow-private-addresses  MX and policy hosts may have private addresses
@@ -99,11 +99,10 @@ async function readArguments(args: readonly string[]): Promise<DeliverArguments>
     );
   }
   const network: NetworkSetting = {
-    ...(values.dns === undefined ? {} : { resolvers: readServers(values.dns) }),
+    ...(await readDnsOptions(values)),
     smtpPort: readPort('--smtp-port', values['smtp-port'], 25),
     httpsPort: readPort('--https-port', values['https-port'], 443),
     allowPrivateAddresses: values['allow-private-addresses'] ?? false,
-    ...(values.ca === undefined ? {} : { extraRoots: await readRoots(values.ca) }),
   };
   return {
     file,
@@ -126,8 +125,7 @@ function parse(args: readonly string[]) {
         to: { type: 'string', multiple: true },
         'require-tls': { type: 'boolean' },
         ehlo: { type: 'string' },
-        dns: { type: 'string', multiple: true },
-        ca: { type: 'string' },
+        ...dnsOptions,
         'smtp-port': { type: 'string' },
         'https-port': { type: 'string' },
         'allow-private-addresses': { type: 'boolean' },
@@ -139,15 +137,6 @@ function parse(args: readonly string[]) {
   }
 }
 
-function readServers(servers: readonly string[]): readonly string[] {
-  try {
-    servers.forEach(parseDnsServer);
-    return servers;
-  } catch (error) {
-    throw new UsageError(`--dns: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
 function readPort(option: string, text: string | undefined, fallback: number): number {
   const port = text === undefined ? fallback : Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -156,31 +145,15 @@ function readPort(option: string, text: string | undefined, fallback: number): n
   return port;
 }
 
-async function readRoots(file: string): Promise<string> {
-  const pem = await readOrRefuse(file);
-  if (!pem.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new UsageError(`--ca ${file}: no PEM certificate in it`);
-  }
-  return pem.toString('latin1');
-}
-
 async function readContent(file: string): Promise<Buffer> {
   if (file !== '-') {
-    return readOrRefuse(file);
+    return readInputFile(file);
   }
   const chunks: Buffer[] = [];
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-async function readOrRefuse(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : error}`);
-  }
 }
 
 interface Attempted {
@@ -226,7 +199,7 @@ interface Attempt {
 function createContext(options: DeliverArguments, attempt: Attempt): DeliveryContext {
   const { network } = options;
   const now = Date.now;
-  const resolver = createDnsClient({ servers: network.resolvers ?? machineServers() });
+  const resolver = createNetworkResolver(network, { now });
   const openChannel = createChannelOpener({ network, ehloName: options.ehloName, now });
   const deadlineMs = now() + attemptMs;
   return {
@@ -255,6 +228,9 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
       requireTls: true,
       mtaSts: true,
       mtaStsCache: true,
+      dane: true,
+      daneInsecureMx: true,
+      daneOnly: [],
       keepAddressTag: false,
       exceptions: [],
       connectionsPerMxMax: 1,

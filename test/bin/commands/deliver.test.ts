@@ -13,12 +13,17 @@ import {
   worldOptions,
 } from '../../command-line.ts';
 
-const hosts: readonly Pick<ScenarioOutline, 'name' | 'mx' | 'policy'>[] = [
+const selfSigned = { tls: { certificate: 'self-signed' } } as const;
+
+const hosts: readonly Pick<ScenarioOutline, 'name' | 'mx' | 'policy' | 'signed' | 'tlsa'>[] = [
   { name: 'enforced', mx: { mx1: {} }, policy: {} },
   { name: 'requiretls', mx: { mx1: { requireTls: 'after-tls' } }, policy: {} },
   { name: 'expired', mx: { mx1: { tls: { certificate: 'expired' } } }, policy: {} },
   { name: 'refusing', mx: { mx1: { steps: { rcpt: { reply: '550 5.1.1 nobody here' } } } } },
   { name: 'down', mx: { mx1: { state: 'down' } } },
+  { name: 'dane', mx: { mx1: selfSigned }, signed: {}, tlsa: { mx1: [[3, 1, 1]] } },
+  { name: 'mismatch', mx: { mx1: {} }, signed: {}, tlsa: { mx1: [[3, 1, 1, 'stranger']] } },
+  { name: 'bogus', mx: { mx1: {} }, signed: { ds: 'wrong' } },
 ];
 
 const from = ['--from', 'juergen@sender.example'];
@@ -46,6 +51,9 @@ describe('one attempt', () => {
     ['requiretls', ['--require-tls'], 0, 'delivered', 'the host offers REQUIRETLS'],
     ['expired', [], 75, 'deferred', 'RFC 8461 §5.1: a policy that is not met is transient'],
     ['down', [], 75, 'deferred', 'nobody answers'],
+    ['dane', [], 0, 'delivered', 'the key is the one of the TLSA record'],
+    ['mismatch', [], 75, 'deferred', 'no TLSA record matches'],
+    ['bogus', [], 75, 'deferred', 'the MX record does not validate'],
     ['enforced', ['--require-tls'], 69, 'failed', 'RFC 8689 §4.2.1: REQUIRETLS is not offered'],
     ['refusing', [], 69, 'failed', 'the recipient is refused'],
   ] as const)(
@@ -107,6 +115,16 @@ describe('wrong usage: status 64, and what is wrong', () => {
       ['deliver', multipartFile, ...from, ...to, '--dns', 'resolver'],
       /--dns/,
       'no address literal',
+    ],
+    [
+      ['deliver', multipartFile, ...from, ...to, '--doh', 'https://dns.example/dns-query'],
+      /--doh: .*addresses/,
+      'no addresses of the server',
+    ],
+    [
+      ['deliver', multipartFile, ...from, ...to, '--anchor', multipartFile],
+      /--anchor .*not a trust anchor/,
+      'no anchor',
     ],
     [['deliver', multipartFile, ...from, ...to, '--ca', multipartFile], /no PEM/, 'no certificate'],
     [['deliver', multipartFile, ...from, ...to, '--insecure'], /--insecure/, 'no such option'],
