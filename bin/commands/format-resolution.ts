@@ -2,7 +2,8 @@
 import { findChainStatus } from '../../functions/protocol/dane/chain-status.ts';
 import type { AliasHop, DnssecStatus } from '../../functions/protocol/dns/answer.ts';
 import type { DsData } from '../../functions/protocol/dns/dnssec-data.ts';
-import { formatAbsoluteName, formatRdata } from '../../functions/protocol/dns/presentation.ts';
+import { formatName } from '../../functions/protocol/dns/name.ts';
+import { formatRdata } from '../../functions/protocol/dns/presentation.ts';
 import { formatType } from '../../functions/protocol/dns/record-type.ts';
 import type { Reason } from '../../functions/protocol/dnssec/reason.ts';
 import type { RrSet } from '../../functions/protocol/dnssec/rrset.ts';
@@ -68,7 +69,7 @@ function pickDs({ keyTag, algorithm, digestType }: DsData): Omit<DsData, 'digest
 
 function describeSet({ name, type, ttlSeconds, rdatas }: RrSet): DescribedRecord[] {
   return rdatas.map((rdata) => ({
-    name: formatAbsoluteName(name).slice(0, -1),
+    name: formatName(name),
     ttlSeconds,
     type: formatType(type),
     data: formatRdata(type, rdata),

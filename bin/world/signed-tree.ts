@@ -124,6 +124,10 @@ function keyOf({ origin, signed }: Zone, which = 'own'): SigningKey {
   return key;
 }
 
+function keysOf(zone: Zone, { rollover }: SigningTerms): readonly SigningKey[] {
+  return rollover === true ? [keyOf(zone, 'next'), keyOf(zone)] : [keyOf(zone)];
+}
+
 function isSamePlace(one: PlacedZone, other: PlacedZone): boolean {
   return (
     one.zone.signed === other.zone.signed &&
@@ -175,7 +179,7 @@ function signPlaced({ zone, delegations }: PlacedZone, nowSeconds: number): Sign
       ...records.map((record) => ({ ...record, ttlSeconds: record.ttlSeconds ?? 0 })),
       ...delegations,
     ],
-    keys: signed === undefined ? [] : [keyOf(zone)],
+    keys: signed === undefined ? [] : keysOf(zone, signed),
     denial: denialOf(signed),
     inceptionSeconds: nowSeconds - daySeconds,
     expirationSeconds: nowSeconds + validSeconds,

@@ -79,25 +79,40 @@ export function fillZones(
   if (twice !== undefined) {
     throw new RangeError(`two zones are called ${twice}`);
   }
-  return Promise.all(zones.map((zone) => fillZone(zone, facts, origins)));
+  const hosts = placeHosts(new Set(origins), facts);
+  return Promise.all(zones.map((zone) => fillZone(zone, facts, hosts.get(zone.origin) ?? [])));
+}
+
+/** Origin -> A records of the hosts whose names its zone holds. */
+function placeHosts(
+  origins: ReadonlySet<string>,
+  { addresses }: HostFacts,
+): ReadonlyMap<string, readonly ZoneRecord[]> {
+  const placed = new Map<string, ZoneRecord[]>();
+  for (const [name, data] of addresses) {
+    const labels = name.split('.');
+    const names = labels.map((_, index) => labels.slice(index).join('.'));
+    const origin = names.find((one) => origins.has(one));
+    if (origin !== undefined) {
+      placed.set(origin, [...(placed.get(origin) ?? []), { name, type: 'A', data }]);
+    }
+  }
+  return placed;
 }
 
 async function fillZone(
   { origin, records, signed }: ZoneDefinition,
   facts: HostFacts,
-  origins: readonly string[],
+  hosts: readonly ZoneRecord[],
 ): Promise<ServedZone> {
-  const placed = new Set(
+  const given = new Set(
     records.filter(({ type }) => /^(?:A|AAAA|CNAME)$/.test(type)).map(({ name }) => name),
   );
-  const hosts = [...facts.addresses]
-    .filter(([name]) => closestOrigin(origins, name) === origin && !placed.has(name))
-    .map(([name, data]) => ({ name, type: 'A', data }) as const);
   const fill = (some: readonly WorldRecord[]): Promise<readonly ZoneRecord[]> =>
     Promise.all(some.map((record) => fillRecord(record, facts)));
   return {
     origin,
-    records: [...(await fill(records)), ...hosts],
+    records: [...(await fill(records)), ...hosts.filter(({ name }) => !given.has(name))],
     ...(signed === undefined
       ? {}
       : { signed: fillTerms(signed, await fill(signed.forged ?? []), facts) }),
@@ -168,13 +183,7 @@ function splitPem(chain: string): readonly string[] {
   return chain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
 }
 
-function closestOrigin(origins: readonly string[], name: string): string | undefined {
-  return origins
-    .filter((origin) => name === origin || name.endsWith(`.${origin}`))
-    .sort((one, other) => other.length - one.length)[0];
-}
-
-/** @throws {RangeError} where the world has none */
+/** What there is for a name. @throws {RangeError} where there is nothing */
 export function demand<T>(found: T | undefined, name: string): T {
   if (found === undefined) {
     throw new RangeError(`the world has no host for ${name}`);

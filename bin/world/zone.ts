@@ -30,6 +30,8 @@ export interface SigningTerms {
   readonly denial?: 'NSEC' | 'NSEC3' | 'NSEC3-opt-out';
   /** What the parent has; default: the DS record of the zone's key. `wrong`: that of another key. */
   readonly ds?: 'missing' | 'wrong';
+  /** A key that is going to follow signs too; its parent knows nothing of it yet (RFC 6781 §4.1.2). */
+  readonly rollover?: true;
   readonly faults?: readonly {
     readonly fault: SignatureFault;
     /** Default: every name of the zone, its keys included. For type TLSA the name of the host. */

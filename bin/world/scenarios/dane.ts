@@ -63,8 +63,9 @@ const verified: readonly ScenarioOutline[] = [
   },
   {
     name: 'dane-rollover',
-    title: 'DANE, records for the key of today and that of tomorrow: one is enough, delivered',
-    signed: { denial: 'NSEC3' },
+    title:
+      'DANE, keys of host and zone being replaced: a record for one of them is enough, delivered',
+    signed: { denial: 'NSEC3', rollover: true },
     mx: { mx1: selfSigned },
     tlsa: { mx1: [ofStranger, ofKey] },
     expected: overTls,
