@@ -1,4 +1,5 @@
 /** What is asked of the zones in `dnssec-zones.ts`. */
+import { startRandom } from '../random.ts';
 import { bindZones, knotZones, oddZones, ownZones } from './dnssec-zones.ts';
 
 export interface InteropQuestion {
@@ -122,15 +123,4 @@ function askAtRandom(random: (below: number) => number, origin: string): Interop
   const pick = (words: readonly string[]): string => words[random(words.length)] ?? '';
   const labels = Array.from({ length: 1 + random(3) }, () => pick(wordsAtRandom));
   return { name: [...labels, origin].join('.'), type: pick(typesAtRandom) };
-}
-
-/** Numbers below a bound, by a generator whose course is its seed's alone (mulberry32). */
-function startRandom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
 }
