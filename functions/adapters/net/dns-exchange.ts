@@ -9,7 +9,7 @@ import type { DnsMessage } from '../../protocol/dns/message.ts';
 import { formatRcode, nameError, noError } from '../../protocol/dns/record-type.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import type { Exchange } from '../../resolving/ports.ts';
-import { type AskOverHttps, createDnsHttps } from './dns-https.ts';
+import { createDnsHttps } from './dns-https.ts';
 import { exchangePlain } from './dns-plain.ts';
 import { type DnsServer, formatDnsServer, parseDnsServer } from './dns-servers.ts';
 import { createServerStandings, type ServerStandings } from './server-standings.ts';
@@ -29,7 +29,8 @@ export interface DnsExchangeOptions extends TrustedRoots {
 /** A server and the way to ask it. */
 interface Source {
   readonly server: DnsServer;
-  readonly ask: AskOverHttps;
+  /** `timeoutMs` is asked at the start of each try. */
+  readonly ask: (query: Uint8Array, timeoutMs: () => number) => Promise<DnsMessage>;
 }
 
 interface Settings {
@@ -84,12 +85,12 @@ interface Question {
 
 async function exchange(settings: Settings, question: Question): Promise<Uint8Array> {
   const { standings, senders, now } = settings;
-  const rejected = new Set(question.rejected.map((octets) => senders.get(octets)));
+  const rejected = new Set(question.rejected.flatMap((octets) => senders.get(octets) ?? []));
   const failures = new Map<Source, TransportSecurityError>();
   for (let round = 0; round < settings.rounds; round += 1) {
     const timeoutMs = (): number =>
       Math.min(settings.tryTimeoutMs * 2 ** round, question.deadlineMs - now());
-    for (const source of standings.order(now(), rejected as ReadonlySet<Source>)) {
+    for (const source of standings.order(now(), rejected)) {
       const failure = failures.get(source);
       if (timeoutMs() <= 0 || (failure !== undefined && failure.code !== 'dns-timeout')) {
         continue;
