@@ -5,7 +5,7 @@ import { createNetworkResolver } from '../../functions/adapters/net/network-reso
 import type { NetworkSetting } from '../../functions/environment.ts';
 import { findChainStatus } from '../../functions/protocol/dane/chain-status.ts';
 import { formatName, parseName } from '../../functions/protocol/dns/name.ts';
-import { parseType } from '../../functions/protocol/dns/record-type.ts';
+import { optType, parseType, recordTypes } from '../../functions/protocol/dns/record-type.ts';
 import type { Resolution } from '../../functions/resolving/resolution.ts';
 import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
 import { describeResolution, formatResolution } from './format-resolution.ts';
@@ -105,7 +105,7 @@ function readName(text: string): string {
 function readType(text: string): number {
   const type = parseType(text);
   const isData = type !== undefined && type > 0 && (type < 128 || type > 255);
-  if (!isData || type === 41 || type === 46) {
+  if (!isData || type === optType || type === recordTypes.RRSIG) {
     throw new UsageError(`not a record type that can be looked up: ${JSON.stringify(text)}`);
   }
   return type;

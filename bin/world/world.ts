@@ -1,7 +1,7 @@
 /**
- * The simulated internet: one DNS server of signed and unsigned zones, policy hosts and MX hosts, each at an address of its own in 127.0.0.0/8, all MX
- * hosts on one port and all policy hosts on another, and an authority that vouches for them. `npm start` and the tests
- * share it.
+ * The simulated internet: one DNS server for zones that are signed or not, policy hosts and MX hosts, each at an address
+ * of its own in 127.0.0.0/8, all MX hosts on one port and all policy hosts on another, and an authority that vouches for
+ * them. `npm start` and the tests share it.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
