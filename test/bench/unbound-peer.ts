@@ -9,7 +9,7 @@ import { encodeQuery } from '../../functions/protocol/dns/query.ts';
 import { recordTypes } from '../../functions/protocol/dns/record-type.ts';
 import type { Daemon, NameServer } from '../interop/daemon.ts';
 import { startNsd } from '../interop/nsd.ts';
-import { startUnbound } from '../interop/unbound.ts';
+import { formatAnchors, startUnbound } from '../interop/unbound.ts';
 import { formatSignedZone } from '../interop/zone-file.ts';
 import type { MailLookup } from './mail-zones.ts';
 
@@ -33,7 +33,7 @@ export async function startPeers(zones: readonly SignedZone[]): Promise<Peers> {
     const [root] = zones;
     const unbound = await startUnbound({
       zones: zones.map(({ origin }) => ({ origin, server: nsd.server })),
-      anchor: (root?.ds ?? []).map(formatAnchor).join(''),
+      anchor: formatAnchors(root?.ds ?? []),
       // It asks no more than it has to, and forgets nothing.
       settings: ['qname-minimisation: no', 'msg-cache-size: 64m', 'rrset-cache-size: 64m'],
     });
@@ -115,10 +115,4 @@ async function readCpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function formatAnchor(rdata: Uint8Array): string {
-  const [high = 0, low = 0, algorithm, digestType] = rdata;
-  const digest = Buffer.from(rdata.subarray(4)).toString('hex');
-  return `. IN DS ${high * 0x100 + low} ${algorithm} ${digestType} ${digest}\n`;
 }

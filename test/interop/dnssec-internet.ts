@@ -1,4 +1,4 @@
-/** The zones of `dnssec-zones.ts`, served by Knot and NSD, and two Unbounds that know where: one validates, one does not. */
+/** The zones of `dnssec-zones.ts` and `dnssec-odd-zones.ts`, served by Knot and NSD, and two Unbounds that know where: one validates, one does not. */
 import { encodeDs } from '../../bin/world/dnssec-keys.ts';
 import { dsRecords } from '../../bin/world/dnssec-signer.ts';
 import { type SignableRecord, typeNumbers } from '../../bin/world/dnssec-wire.ts';
@@ -7,22 +7,20 @@ import { encodeQuery } from '../../functions/protocol/dns/query.ts';
 import { keyTagOf } from '../../functions/protocol/dnssec/keys.ts';
 import { signWithBind } from './bind-signer.ts';
 import { type Daemon, exchange, type NameServer } from './daemon.ts';
+import { makeOddZone, oddZones, parentChange } from './dnssec-odd-zones.ts';
 import {
   bindZones,
   contentOf,
   knotZones,
   type MadeZone,
-  makeOddZone,
-  oddZones,
   ownZones,
-  parentChange,
   sign,
   unsignedText,
   zonesBelow,
 } from './dnssec-zones.ts';
 import { startKnot } from './knot.ts';
 import { startNsd } from './nsd.ts';
-import { startUnbound } from './unbound.ts';
+import { formatAnchors, startUnbound } from './unbound.ts';
 import { formatSignedZone, formatZone } from './zone-file.ts';
 
 const nsec3OptOut = {
@@ -124,7 +122,7 @@ function makeTop(inTest: readonly MadeZone[]): {
   const root = sign('', { records: delegate('', tops) });
   return {
     zones: [...inOptOut, ...tops, { origin: '', text: formatSignedZone(root), ds: [] }],
-    anchor: root.ds.map(formatAnchor).join(''),
+    anchor: formatAnchors(root.ds),
   };
 }
 
@@ -138,12 +136,6 @@ function delegate(parent: string, zones: readonly MadeZone[]): readonly Signable
       ...ds,
     ]),
   ];
-}
-
-function formatAnchor(rdata: Uint8Array): string {
-  const view = new DataView(rdata.buffer, rdata.byteOffset, rdata.length);
-  const digest = Buffer.from(rdata.subarray(4)).toString('hex');
-  return `. IN DS ${view.getUint16(0)} ${view.getUint8(2)} ${view.getUint8(3)} ${digest}\n`;
 }
 
 /** DS records for the key-signing keys that a server made for a zone. */

@@ -1,6 +1,7 @@
-/** What is asked of the zones in `dnssec-zones.ts`. */
+/** What is asked of the zones in `dnssec-zones.ts` and `dnssec-odd-zones.ts`. */
 import { startRandom } from '../random.ts';
-import { bindZones, knotZones, oddZones, ownZones } from './dnssec-zones.ts';
+import { oddZones } from './dnssec-odd-zones.ts';
+import { bindZones, knotZones, ownZones } from './dnssec-zones.ts';
 
 export interface InteropQuestion {
   readonly name: string;

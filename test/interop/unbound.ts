@@ -30,6 +30,17 @@ export async function startUnbound(options: UnboundOptions): Promise<Daemon> {
   });
 }
 
+/** The root's DS records, given as RDATA, in the form of trust anchor files. */
+export function formatAnchors(ds: readonly Uint8Array[]): string {
+  return ds
+    .map((rdata) => {
+      const [high = 0, low = 0, algorithm, digestType] = rdata;
+      const digest = Buffer.from(rdata.subarray(4)).toString('hex');
+      return `. IN DS ${high * 0x100 + low} ${algorithm} ${digestType} ${digest}\n`;
+    })
+    .join('');
+}
+
 function formatConfig(
   directory: string,
   { address, port }: NameServer,
