@@ -13,7 +13,7 @@ import {
 import type { Daemon, NameServer } from './daemon.ts';
 import type { MailCase } from './dane-mail-cases.ts';
 import { startNsd } from './nsd.ts';
-import { startUnbound } from './unbound.ts';
+import { formatAnchors, startUnbound } from './unbound.ts';
 import { formatSignedZone, formatZone } from './zone-file.ts';
 
 /** Port 53 of 127.0.0.1 may be somebody else's. */
@@ -60,7 +60,7 @@ export async function startMailInternet(cases: readonly MailCase[]): Promise<Mai
     ]);
     daemons.push(nsd);
     const zones = ['', unsignedOrigin].map((origin) => ({ origin, server: nsd.server }));
-    const anchor = root.ds.map(formatAnchor).join('');
+    const anchor = formatAnchors(root.ds);
     const settings = [`interface: ${validatorAddress}@53`];
     daemons.push(await startUnbound({ zones, anchor, settings }));
     const forwarder = await startUnbound({ zones });
@@ -150,9 +150,3 @@ const commonRecords: readonly SignableRecord[] = [
   mailAt('example.edu', 'alias.example.edu'),
   { name: 'alias.example.edu', type: 'CNAME', data: 'mx.insecure.test' },
 ];
-
-function formatAnchor(rdata: Uint8Array): string {
-  const view = new DataView(rdata.buffer, rdata.byteOffset, rdata.length);
-  const digest = Buffer.from(rdata.subarray(4)).toString('hex');
-  return `. IN DS ${view.getUint16(0)} ${view.getUint8(2)} ${view.getUint8(3)} ${digest}\n`;
-}
