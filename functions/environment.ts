@@ -12,7 +12,10 @@ export interface NetworkSetting {
    * resolver of a VPC does not. Absent: two public DoH providers of different vendors. None of them is trusted.
    */
   readonly resolvers?: readonly string[];
-  /** DS or DNSKEY records in presentation form, one a line, in place of the root's trust anchors. */
+  /**
+   * DS or DNSKEY records in presentation form, one a line: trust anchors beside the root's, or in their place where some
+   * are of the root.
+   */
   readonly trustAnchors?: string;
   /** Names at and below which DNSSEC is not validated (RFC 7646). */
   readonly negativeTrustAnchors?: readonly string[];

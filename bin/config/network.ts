@@ -73,7 +73,9 @@ export const networkSchema: z.ZodType<NetworkConfig> = z
         error: 'not a list of DS or DNSKEY records. Use ". IN DS 20326 8 2 E06D44B8…", one a line.',
       })
       .optional()
-      .describe("DS or DNSKEY records, one a line, to trust in place of the DNS root's keys."),
+      .describe(
+        "DS or DNSKEY records, one a line, to trust beside the DNS root's keys, or in their place where some are of the root.",
+      ),
     negativeTrustAnchors: z
       .array(
         z

@@ -55,8 +55,12 @@ function readAnchors(text: string | undefined): readonly TrustAnchor[] {
       'trustAnchors holds no DS or DNSKEY record',
     );
   }
-  return anchors;
+  // Anchors of other names stand beside the root's; only the root's own are replaced by those given for it.
+  const namesRoot = anchors.some(({ name }) => sameName(name, rootName));
+  return namesRoot ? anchors : [...rootAnchors, ...anchors];
 }
+
+const rootName = parseName('');
 
 /** RFC 7646 §2: at one and the same name, the negative anchor is the one that counts. */
 function withoutNegative(

@@ -111,6 +111,14 @@ describe('anchors', () => {
     ).toMatchObject({ kind: 'failed', code: 'dns-bogus' });
   });
 
+  test("anchors of other names stand beside the root's", async () => {
+    const { server } = await startPlain(answerFromZones);
+    const resolver = resolverOf({ resolvers: [server], trustAnchors: anchorOf('example.test') });
+    expect(await resolver.lookup('mx.example.test', 'A', deadlineMs)).toMatchObject(secure);
+    // Above it the real root's keys still count, which this root is not signed by.
+    expect(await resolver.lookup('test', 'A', deadlineMs)).toMatchObject({ code: 'dns-bogus' });
+  });
+
   test.each([
     ['', 'the root, written as nothing'],
     ['.', 'the root'],
