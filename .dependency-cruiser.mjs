@@ -5,10 +5,10 @@ export default {
   forbidden: [
     {
       name: 'protocol-is-pure',
-      comment: 'protocol imports only itself, dns-packet, node:crypto and node:url (for IDNA)',
+      comment: 'protocol imports only itself, node:crypto and node:url (for IDNA)',
       severity: 'error',
       from: { path: '^functions/protocol/' },
-      to: { pathNot: '^functions/protocol/|dns-packet|^(node:)?(crypto|url)$' },
+      to: { pathNot: '^functions/protocol/|^(node:)?(crypto|url)$' },
     },
     {
       name: 'rooms-know-no-adapter',

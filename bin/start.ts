@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { policyHostName } from '../functions/protocol/mta-sts/policy.ts';
 import { formatWhy } from './commands/format-why.ts';
 import { loadConfig } from './config/load.ts';
 import { type LocalCloud, startLocalCloud } from './local/cloud.ts';
@@ -90,7 +91,7 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
   const world = await startWorld(joinWorlds(scenarios));
   closers.push(() => world.stop());
   const { domain } = readPublishedRecord(assembly);
-  const own = await world.reserve(`mta-sts.${domain}`);
+  const own = await world.reserve(policyHostName(domain));
   progress('starting the local cloud: tables, queues, bucket, functions, edge');
   const cloud = await startLocalCloud({
     assembly,

@@ -9,6 +9,7 @@ import { resolveDeliveryNetwork } from '../../functions/adapters/net/delivery-ne
 import { createPolicyFetcher } from '../../functions/adapters/net/fetch-policy.ts';
 import { createNetworkResolver } from '../../functions/adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../../functions/adapters/net/smtp-channel.ts';
+import { finalReplyTimeoutMsDefault } from '../../functions/adapters/net/smtp-timeouts.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import type { DeliveryContext } from '../../functions/delivery/context.ts';
 import { deliverBatch } from '../../functions/delivery/deliver-batch.ts';
@@ -43,7 +44,6 @@ Status: 0 delivered, 75 deferred (nothing is kept: try again), 69 failed, 64 wro
 
 /** The time one attempt may take: connecting, and the ten minutes of RFC 5321 §4.5.3.2.6 for the final reply. */
 const attemptMs = 15 * 60_000;
-const finalReplyMs = 10 * 60_000;
 
 /** sysexits.h. */
 const exTempFail = 75;
@@ -239,7 +239,7 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
     network: resolveDeliveryNetwork(network),
     pool: createChannelPool({ openChannel, perHostMax: 1, now }),
     deadlineMs,
-    contentDeadlineMs: deadlineMs - finalReplyMs,
+    contentDeadlineMs: deadlineMs - finalReplyTimeoutMsDefault,
   };
 }
 

@@ -9,7 +9,7 @@ import type { DomainConfig } from './domains.ts';
 import { toNetworkSetting } from './network.ts';
 import type { SealpostConfig } from './schema.ts';
 
-/** Translates a checked config: names and ids of records are derived here, since `lib` takes no code from `functions`. */
+/** Translates a checked config; the names and ids of the records that it implies are derived here. */
 export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
   const { account, region, delivery, egress } = config;
   return {

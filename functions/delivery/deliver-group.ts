@@ -139,8 +139,11 @@ async function runPlan(
     if (step.done === true) {
       return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', log };
     }
-    carried = await sendMessages(step.value, { plan, log, source, context });
-    await context.pool.release(step.value.channel);
+    try {
+      carried = await sendMessages(step.value, { plan, log, source, context });
+    } finally {
+      await context.pool.release(step.value.channel);
+    }
   }
 }
 

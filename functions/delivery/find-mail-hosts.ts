@@ -4,6 +4,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-5.1 RFC 5321 §5.1}
  */
 import { findChainStatus } from '../protocol/dane/chain-status.ts';
+import { formatTlsaRecord } from '../protocol/dane/tlsa-record.ts';
 import type { Answer, RecordData, RecordType, Resolver } from '../protocol/dns/answer.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { LookupNote } from './why.ts';
@@ -105,5 +106,5 @@ function describeRecord(record: RecordData[RecordType]): string {
   }
   return 'exchange' in record
     ? `${record.preference} ${record.exchange || '.'}`
-    : `${record.usage} ${record.selector} ${record.matchingType} ${Buffer.from(record.data).toString('hex')}`;
+    : formatTlsaRecord(record);
 }

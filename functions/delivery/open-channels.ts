@@ -203,10 +203,8 @@ async function tryLevel(
       throw error;
     }
     const failure = withResultType({ code: error.code, reason: error.message });
-    const mayGoOnInClear =
-      tls === 'opportunistic' &&
-      failures[error.code].resultType !== null &&
-      error.code !== 'dns-bogus';
+    // Only what TLS failed at: a host that cannot be reached is not reached in clear text either.
+    const mayGoOnInClear = tls === 'opportunistic' && failures[error.code].resultType !== null;
     note.tries.push({
       address,
       level: tls,

@@ -38,6 +38,8 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
     const handled = result.then(async (what) => {
       carried = (await handleResult(what, claimed, opened, sending)) || carried;
     });
+    // A bug in it is met below, and must not end the process meanwhile.
+    handled.catch(() => {});
     await previous;
     previous = handled;
   }

@@ -21,6 +21,7 @@ import { resolveDeliveryNetwork } from '../adapters/net/delivery-network.ts';
 import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
 import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../adapters/net/smtp-channel.ts';
+import { finalReplyTimeoutMsDefault } from '../adapters/net/smtp-timeouts.ts';
 import { createChannelPool } from '../delivery/channel-pool.ts';
 import type { DeliveryContext } from '../delivery/context.ts';
 import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
@@ -31,9 +32,6 @@ import { createDeliveryObserver } from './delivery-events.ts';
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
 import { createPolicyObserver } from './policy-events.ts';
 import { readDeliverEnvironment } from './read-environment.ts';
-
-/** RFC 5321 §4.5.3.2.6: how long a client waits for the reply to the final dot. */
-const finalReplyMs = 10 * 60_000;
 
 /** Kept back at the end of an invocation, for settling and for metrics. */
 const marginMs = 15_000;
@@ -46,7 +44,7 @@ export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, S
   const { now, openChannel } = parts.ports;
   return async (event, context) => {
     const remainingMs = context.getRemainingTimeInMillis();
-    if (remainingMs <= finalReplyMs + marginMs) {
+    if (remainingMs <= finalReplyTimeoutMsDefault + marginMs) {
       // Content would never begin, and every message go round in circles.
       throw new TransportSecurityError(
         'settings-invalid',
@@ -61,7 +59,7 @@ export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, S
         ...parts,
         pool,
         deadlineMs,
-        contentDeadlineMs: deadlineMs - finalReplyMs,
+        contentDeadlineMs: deadlineMs - finalReplyTimeoutMsDefault,
       });
       return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
     } finally {

@@ -9,7 +9,7 @@ import type {
   PublishedPolicy,
   RefreshPoliciesEnvironment,
 } from '../environment.ts';
-import { parseDomainName } from '../protocol/domain-name.ts';
+import { isDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { formatPolicy, maxAgeSecondsMax, parsePolicy } from '../protocol/mta-sts/policy.ts';
 
@@ -18,7 +18,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 const port = z.int().min(1).max(65_535);
 
-const domainName = z.string().refine(isDomainName, 'not a domain name in lower-case A-labels');
+const domainName = z
+  .string()
+  .refine((text) => isDomainName(text), 'not a domain name in lower-case A-labels');
 
 /** Which network the functions live in. */
 export const networkSettingSchema: z.ZodType<NetworkSetting> = z.strictObject({
@@ -130,10 +132,6 @@ function invalid(name: string, fault: string, cause?: unknown): TransportSecurit
     `${name} ${fault}. The stack writes it from the config file: correct that and deploy again.`,
     { cause },
   );
-}
-
-function isDomainName(text: string): boolean {
-  return holds(() => parseDomainName(text) === text);
 }
 
 function isPublishable(policy: PublishedPolicy): boolean {

@@ -5,8 +5,8 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-5.1 RFC 8461 §5.1} (control flow)
  */
 import type { Resolver } from '../protocol/dns/answer.ts';
-import { parseDomainName } from '../protocol/domain-name.ts';
-import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
+import { isDomainName } from '../protocol/domain-name.ts';
+import type { FailureCode } from '../protocol/errors.ts';
 import { stsRecordName } from '../protocol/mta-sts/record.ts';
 import type { ObservePolicies } from './events.ts';
 import { expiresAtMs, isBackingOff, isTouchDue, isUnexpired } from './freshness.ts';
@@ -265,13 +265,5 @@ function isOfPolicyHost(code: FailureCode): boolean {
 }
 
 function isPolicyDomain(domain: string): boolean {
-  try {
-    parseDomainName(stsRecordName(domain), { underscores: true });
-    return parseDomainName(domain) === domain;
-  } catch (error) {
-    if (error instanceof TransportSecurityError) {
-      return false;
-    }
-    throw error;
-  }
+  return isDomainName(domain) && isDomainName(stsRecordName(domain), { underscores: true });
 }

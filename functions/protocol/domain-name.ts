@@ -69,3 +69,15 @@ function invalid(text: string, reason: string): TransportSecurityError {
   const shown = JSON.stringify(text.slice(0, 80));
   return new TransportSecurityError('address-invalid', `not a domain name: ${shown}: ${reason}`);
 }
+
+/** Whether `text` is a domain name in the very form that {@link parseDomainName} gives it. */
+export function isDomainName(text: string, options?: DomainNameOptions): boolean {
+  try {
+    return parseDomainName(text, options) === text;
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return false;
+    }
+    throw error;
+  }
+}

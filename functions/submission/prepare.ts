@@ -34,6 +34,7 @@ export function prepareMessage(
 ): PreparedMessage[] {
   const recipients = message.rcptTo.map((recipient) => readRecipient(recipient, settings));
   const { demand, demandReason } = readDemand(message, content, recipients);
+  const hash = hashQueueMessage(message);
   const byDomain = Map.groupBy(recipients, ({ domain }) => settings.smartHost?.host ?? domain);
   return [...byDomain].map(([domain, group]) => {
     const prepared = {
@@ -41,7 +42,7 @@ export function prepareMessage(
       demand,
       demandReason,
       explicit: message.requireTls === true,
-      hash: hashQueueMessage(message),
+      hash,
     };
     const id = byDomain.size === 1 ? message.id : deriveId(message.id, domain);
     return { ...message, id, rcptTo: group.map(({ recipient }) => recipient), prepared };

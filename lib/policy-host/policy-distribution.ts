@@ -24,6 +24,7 @@ import { FunctionUrlAuthType } from 'aws-cdk-lib/aws-lambda';
 import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
 import { Construct } from 'constructs';
 import type { PolicyHostEnvironment, PublishedPolicy } from '../../functions/environment.ts';
+import { askedHostField } from '../../functions/publishing/policy-response.ts';
 import { HandlerFunction } from '../handler-function.ts';
 
 /** What is served, and by which names. */
@@ -107,7 +108,7 @@ function createCertificate(scope: Construct, hosts: PolicyDistributionProps['hos
 function createCachePolicy(scope: Construct): CachePolicy {
   return new CachePolicy(scope, 'CachePolicy', {
     comment: 'One answer per policy host, path and revision',
-    headerBehavior: CacheHeaderBehavior.allowList('x-sealpost-host', 'x-sealpost-revision'),
+    headerBehavior: CacheHeaderBehavior.allowList(askedHostField, 'x-sealpost-revision'),
     queryStringBehavior: CacheQueryStringBehavior.none(),
     cookieBehavior: CacheCookieBehavior.none(),
     // RFC 8461 §8.2 names a minute as reasonable for a proxy in front of a policy host.

@@ -49,12 +49,14 @@ function clientSettings({ requestTimeoutMs, idleTimeoutMs }: CallTimes): ClientS
   };
 }
 
+// Each is marked as pure, so that a function bundles the clients that it asks for and no others.
+
 /** DynamoDB answers in milliseconds; three seconds are an outage. */
-export const dynamoDbClient: () => DynamoDBClient = once(
+export const dynamoDbClient: () => DynamoDBClient = /* @__PURE__ */ once(
   () => new DynamoDBClient(clientSettings({ requestTimeoutMs: 3_000, idleTimeoutMs: 3_000 })),
 );
 
-export const sqsClient: () => SQSClient = once(
+export const sqsClient: () => SQSClient = /* @__PURE__ */ once(
   () =>
     new SQSClient({
       // A batch of 1 MiB has to get there first.
@@ -64,11 +66,11 @@ export const sqsClient: () => SQSClient = once(
     }),
 );
 
-export const s3Client: () => S3Client = once(
+export const s3Client: () => S3Client = /* @__PURE__ */ once(
   () => new S3Client(clientSettings({ requestTimeoutMs: 15_000, idleTimeoutMs: 10_000 })),
 );
 
-export const secretsManagerClient: () => SecretsManagerClient = once(
+export const secretsManagerClient: () => SecretsManagerClient = /* @__PURE__ */ once(
   () => new SecretsManagerClient(clientSettings({ requestTimeoutMs: 5_000, idleTimeoutMs: 5_000 })),
 );
 

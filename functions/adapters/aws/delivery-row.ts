@@ -5,7 +5,7 @@
  * with what is still to do, and, from the first time a delivery is put off, where the content is. Compound values are
  * JSON, one attribute each.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ClaimedDelivery, RecipientState, Settlement } from '../../delivery/ports.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import type {

@@ -1,6 +1,6 @@
 /** The smart host's credentials, from Secrets Manager. Nothing in here logs, and no error carries the secret. */
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ChannelTarget } from '../../delivery/channel.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { orUnavailable } from './store-failure.ts';

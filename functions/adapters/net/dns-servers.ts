@@ -1,7 +1,7 @@
 /** Which DNS servers are asked, as configuration and operating systems write them. */
 import { getServers } from 'node:dns';
 import { isIP } from 'node:net';
-import { parseDomainName } from '../../protocol/domain-name.ts';
+import { isDomainName } from '../../protocol/domain-name.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 
 /** Where a DNS server listens, over UDP and TCP alike. */
@@ -77,14 +77,7 @@ function isPort(port: number): boolean {
 
 /** An address literal is none: certificates are checked by name. */
 function isHostName(host: string): boolean {
-  try {
-    return isIP(host) === 0 && parseDomainName(host) === host;
-  } catch (error) {
-    if (error instanceof TransportSecurityError) {
-      return false;
-    }
-    throw error;
-  }
+  return isIP(host) === 0 && isDomainName(host);
 }
 
 function invalid(text: string, remedy: string): TransportSecurityError {

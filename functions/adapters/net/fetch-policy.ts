@@ -7,8 +7,7 @@ import type { SecureContext } from 'node:tls';
 import type { NetworkSetting } from '../../environment.ts';
 import type { FetchPolicy, PolicyResponse } from '../../policy/ports.ts';
 import type { Resolver } from '../../protocol/dns/answer.ts';
-import { parseDomainName } from '../../protocol/domain-name.ts';
-import { TransportSecurityError } from '../../protocol/errors.ts';
+import { isDomainName } from '../../protocol/domain-name.ts';
 import {
   policyFetchTimeMs,
   policyHostName,
@@ -51,7 +50,8 @@ export function createPolicyFetcher(options: PolicyFetcherOptions): FetchPolicy 
   return async (domain, deadlineMs) => {
     const host = policyHostName(domain);
     const endMs = Math.min(deadlineMs, now() + policyFetchTimeMs);
-    if (!isHostName(host)) {
+    // Nothing but a plain host name gets into a URL.
+    if (!isDomainName(host)) {
       return failed(`${JSON.stringify(host.slice(0, 80))} is not a host name`);
     }
     const found = await findHttpsAddresses(host, {
@@ -147,16 +147,4 @@ function summarize(failures: readonly Failed[]): Failed {
 
 function failed(reason: string, code: Failed['code'] = 'sts-policy-fetch-error'): Failed {
   return { kind: 'failed', code, reason };
-}
-
-/** Nothing but a plain host name gets into a URL. */
-function isHostName(host: string): boolean {
-  try {
-    return parseDomainName(host) === host;
-  } catch (error) {
-    if (error instanceof TransportSecurityError) {
-      return false;
-    }
-    throw error;
-  }
 }

@@ -17,7 +17,12 @@ import {
   sayHello,
   startTls,
 } from './smtp-dialogue.ts';
-import { defaultSmtpTimeouts, resolveLimit, type SmtpTimeouts } from './smtp-timeouts.ts';
+import {
+  defaultSmtpTimeouts,
+  finalReplyTimeoutMsDefault,
+  resolveLimit,
+  type SmtpTimeouts,
+} from './smtp-timeouts.ts';
 import { createTransactionRunner } from './smtp-transactions.ts';
 import { createSecureContexts, type SecureContexts } from './tls-contexts.ts';
 import { secureSocket } from './tls-handshake.ts';
@@ -44,7 +49,13 @@ export interface ChannelOpenerOptions {
  * @throws {TransportSecurityError} `settings-invalid` for an EHLO name or extra roots that are none.
  */
 export function createChannelOpener(options: ChannelOpenerOptions): OpenChannel {
-  const { network, ehloName, now, roots, finalReplyTimeoutMs = 600_000 } = options;
+  const {
+    network,
+    ehloName,
+    now,
+    roots,
+    finalReplyTimeoutMs = finalReplyTimeoutMsDefault,
+  } = options;
   if (!/^(?:[A-Za-z0-9._-]{1,255}|\[[A-Za-z0-9.:]{1,64}\])$/.test(ehloName)) {
     throw new TransportSecurityError('settings-invalid', `ehloName is no host name: ${ehloName}`);
   }

@@ -32,6 +32,11 @@ export const defaultSmtpTimeouts: SmtpTimeouts = {
   quitMs: 5_000,
 };
 
+/**
+ * RFC 5321 §4.5.3.2.6: how long the reply to the final dot is awaited. Content begins only where that much time is left.
+ */
+export const finalReplyTimeoutMsDefault = 600_000;
+
 /** A step's own time and the moment at which the caller must be done with it, on the caller's clock. */
 export interface TimeLimit {
   readonly timeoutMs: number;
