@@ -34,8 +34,11 @@ export interface NetworkSetting {
 /** A domain to which a policy does not apply, until `expires`. */
 export interface PolicyException {
   readonly domain: string;
-  readonly policy: 'mta-sts' | 'dane';
+  /** `tagging`: rules and the address tag ask for nothing there. */
+  readonly policy: 'mta-sts' | 'dane' | 'tagging';
   readonly reason: string;
+  /** Who said so; an exception made at run time always has one. */
+  readonly author?: string;
   /** RFC 3339 date-time. */
   readonly expires: string;
 }
@@ -47,6 +50,38 @@ export interface SmartHost {
   readonly port: number;
   /** Secrets Manager secret with JSON `{"username": …, "password": …}`. */
   readonly credentialsSecretArn?: string;
+}
+
+/** A text to compare with, whole and without case: literally, by glob (`*`, `?`), or by an RE2 expression. */
+export type TextPattern =
+  | { readonly equals: string }
+  | { readonly glob: string }
+  | { readonly regex: string };
+
+/** Tags messages. The first rule that matches decides; all that is given under `match` must hold. */
+export interface TaggingRule {
+  /** Unique among the rules. */
+  readonly name: string;
+  readonly match: {
+    /** The reverse-path; '' for the null one. */
+    readonly sender?: TextPattern;
+    /** One recipient that matches speaks for all (RFC 8689 §4.1). */
+    readonly recipient?: TextPattern;
+    /** One field of that name whose unfolded value matches. */
+    readonly header?: { readonly field: string; readonly value: TextPattern };
+    readonly bytesMin?: number;
+    readonly bytesMax?: number;
+  };
+  /** `leave`: later rules are not asked. */
+  readonly action: 'require' | 'optional' | 'leave';
+}
+
+/** A DKIM key (RFC 6376). Mail whose From is of `domain` is signed with every key of that domain. */
+export interface DkimKeySetting {
+  readonly domain: string;
+  readonly selector: string;
+  /** Secrets Manager secret that is a PKCS #8 private key in PEM, RSA or Ed25519 (RFC 8463). */
+  readonly secretArn: string;
 }
 
 /** What an operator decides about sending; part of the config file. */
@@ -68,6 +103,18 @@ export interface DeliverySettings {
   readonly connectionsPerMxMax: number;
   /** Days after submission until an undelivered message is given up (RFC 5321 §4.5.4.1). */
   readonly expiryDays: number;
+  /** Minutes to wait after attempt 1, 2, 3 …; the last one ever after. */
+  readonly retryWaitsMinutes: readonly number[];
+  /** Hours after submission until the sender is told of a delay; 0: never. */
+  readonly delayNoticeHours: number;
+  /** Days for which a finished message can be looked up. */
+  readonly historyDays: number;
+  /** The From address of delivery status notifications. */
+  readonly bounceFrom: string;
+  /** Notifications of REQUIRETLS messages are always redacted, and go by `default` (RFC 8689 §5). */
+  readonly redactBounces: boolean;
+  readonly rules: readonly TaggingRule[];
+  readonly dkimKeys: readonly DkimKeySetting[];
   readonly smartHost?: SmartHost;
 }
 

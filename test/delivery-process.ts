@@ -17,6 +17,7 @@ import { createPolicyDiscovery } from '../functions/policy/discover-policy.ts';
 import { createMemoryPolicyStore } from '../functions/policy/memory-store.ts';
 import type { PreparedMessage, QueueMessage } from '../functions/submission/queue-message.ts';
 import { createMemoryPorts, type MemoryPorts } from './delivery/memory-ports.ts';
+import { deliverySettings } from './delivery-settings.ts';
 
 /** What goes into the queue: a sender's words, or what the delivery room itself put there. */
 export type QueuedMessage =
@@ -62,20 +63,7 @@ export function createDeliveryProcess(
         })),
         {
           ports,
-          settings: {
-            ehloName: 'mail.sender.example',
-            requireTls: true,
-            mtaSts: true,
-            mtaStsCache: true,
-            dane: true,
-            daneInsecureMx: true,
-            daneOnly: [],
-            keepAddressTag: false,
-            exceptions: [],
-            connectionsPerMxMax: 2,
-            expiryDays: 5,
-            ...settings,
-          },
+          settings: { ...deliverySettings, ...settings },
           network: resolveDeliveryNetwork(network),
           pool,
           // The sender keeps ten seconds for settling.

@@ -14,6 +14,7 @@ import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import type { DeliveryContext } from '../../functions/delivery/context.ts';
 import { deliverBatch } from '../../functions/delivery/deliver-batch.ts';
 import type { RecipientState } from '../../functions/delivery/ports.ts';
+import { waitsMinutesDefault } from '../../functions/delivery/retry-schedule.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import type { NetworkSetting } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
@@ -235,6 +236,13 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
       exceptions: [],
       connectionsPerMxMax: 1,
       expiryDays: 5,
+      retryWaitsMinutes: waitsMinutesDefault,
+      delayNoticeHours: 0,
+      historyDays: 1,
+      bounceFrom: `MAILER-DAEMON@${options.ehloName}`,
+      redactBounces: false,
+      rules: [],
+      dkimKeys: [],
     },
     network: resolveDeliveryNetwork(network),
     pool: createChannelPool({ openChannel, perHostMax: 1, now }),

@@ -1,13 +1,18 @@
 /** What an operator decides about sending: the settings of functions/environment.ts, with their defaults. */
 import { z } from 'zod';
 import type { DeliverySettings } from '../../functions/environment.ts';
+import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
+import { taggingRuleSchema } from '../../functions/submission/tagging-rule.ts';
 import type { CrossIssue } from './domains.ts';
 import type { EgressConfig } from './egress.ts';
 import { domainName } from './names.ts';
 
 const exceptionSchema = z.strictObject({
   domain: domainName.describe('The policy domain that is excepted, like "example.net".'),
-  policy: z.enum(['mta-sts', 'dane']).describe('Which policy of the domain is not applied.'),
+  policy: z
+    .enum(['mta-sts', 'dane', 'tagging'])
+    .describe('What is not applied: a policy of the domain, or our tagging of mail to it.'),
+  author: z.string().trim().min(1).max(100).exactOptional().describe('Who decided so.'),
   reason: z
     .string()
     .trim()
@@ -22,7 +27,10 @@ const exceptionSchema = z.strictObject({
 });
 
 /** How mail is sent. What the delivery function reads, and how many of it run. */
-export interface DeliveryConfig extends Omit<DeliverySettings, 'smartHost' | 'mtaStsCache'> {
+export interface DeliveryConfig
+  extends Omit<DeliverySettings, 'smartHost' | 'mtaStsCache' | 'bounceFrom'> {
+  /** Absent: MAILER-DAEMON at the EHLO name. */
+  readonly bounceFrom?: string | undefined;
   /** Absent: as `mtaSts`. */
   readonly mtaStsCache?: boolean | undefined;
   readonly invocationsMax: number;
@@ -92,6 +100,64 @@ export const deliverySchema: z.ZodType<DeliveryConfig> = z
       .describe(
         'Days until an undelivered message is given up, 1 to 12; RFC 5321 §4.5.4.1 asks for 4 to 5. Default: 5.',
       ),
+    retryWaitsMinutes: z
+      .array(z.number().min(1).max(1_440))
+      .min(1)
+      .max(20)
+      .default([5, 10, 20, 30, 60, 120, 240])
+      .describe(
+        'Minutes to wait after the first attempt, the second, and so on; the last for all that follow. Default: 5, 10, 20, 30, 60, 120, 240.',
+      ),
+    delayNoticeHours: z
+      .number()
+      .min(0)
+      .max(120)
+      .default(4)
+      .describe(
+        'Hours until the sender of a message that waits is told so (RFC 3461 NOTIFY=DELAY); 0: never. Default: 4.',
+      ),
+    historyDays: z
+      .int()
+      .min(1)
+      .max(365)
+      .default(30)
+      .describe(
+        'Days for which finished messages can be looked up, without their bodies. Default: 30.',
+      ),
+    bounceFrom: z
+      .string()
+      .refine(isMailbox, { error: 'not a mailbox (RFC 5321 §4.1.2): use local-part@domain' })
+      .optional()
+      .describe(
+        'The From address of bounces and other notifications. Default: MAILER-DAEMON at ehloName.',
+      ),
+    redactBounces: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether bounces of REQUIRETLS messages never carry the original header, and so may go by any channel (RFC 8689 §5). Default: false.',
+      ),
+    rules: z
+      .array(taggingRuleSchema)
+      .max(50)
+      .default([])
+      .describe('Tagging rules, in order; the first that matches decides. Default: none.'),
+    dkimKeys: z
+      .array(
+        z.strictObject({
+          domain: domainName.describe('The domain of From addresses, and d= of the signature.'),
+          selector: domainName.describe(
+            'The selector: the key record is at SELECTOR._domainkey.DOMAIN.',
+          ),
+          secretArn: z
+            .string()
+            .regex(/^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+$/)
+            .describe('The Secrets Manager secret with the private key, PKCS #8 in PEM.'),
+        }),
+      )
+      .max(20)
+      .default([])
+      .describe('DKIM keys (RFC 6376): mail from these domains is signed. Default: none.'),
     invocationsMax: z
       .int()
       .min(2)
@@ -213,9 +279,10 @@ export function toDeliverySettings(
   delivery: DeliveryConfig,
   egress: EgressConfig,
 ): DeliverySettings {
-  const { invocationsMax: _, mtaStsCache, ...settings } = delivery;
+  const { invocationsMax: _, mtaStsCache, bounceFrom, ...settings } = delivery;
   return {
     ...settings,
+    bounceFrom: bounceFrom ?? `MAILER-DAEMON@${settings.ehloName}`,
     mtaStsCache: mtaStsCache ?? settings.mtaSts,
     ...(egress.kind === 'smartHost' && {
       smartHost: {

@@ -60,7 +60,11 @@ export async function planDelivery(
     excepted && group.demand === 'require' && !group.explicit ? 'default' : group.demand;
   const dane = decideDane(group.domain, exceptions, context);
   const facts = { domain: group.domain, demand, dane, lookups };
-  const refusal = refuseUnasked(group, context, excepted);
+  const refusal = refuseUnasked(
+    group,
+    context,
+    exceptions.some(({ policy }) => policy !== 'tagging'),
+  );
   if (refusal !== undefined) {
     return { ...facts, ...refusal, sts: undefined };
   }

@@ -92,6 +92,32 @@ export interface ContentStore {
   keep(id: string, content: Uint8Array): Promise<ContentReference>;
 }
 
+/** What is known of a domain whose hosts cannot be reached. */
+export interface Backoff {
+  readonly domain: string;
+  readonly sinceMs: number;
+  /** Failed probes in a row. */
+  readonly failures: number;
+  /** When one message may try again; the rest wait. */
+  readonly nextProbeAtMs: number;
+  /** Until when a probe is under way; 0: none is. */
+  readonly probeUntilMs: number;
+}
+
+/**
+ * Domain back-off: after a connection failure one message probes, under a lease, and the rest wait until it got
+ * through. Every method rejects with `store-unavailable`.
+ */
+export interface BackoffStore {
+  read(domain: string): Promise<Backoff | undefined>;
+  /** After a connection failure: begins a back-off, or counts a failed probe; ends the probe's lease. */
+  prolong(domain: string, nextProbeAtMs: number, nowMs: number): Promise<void>;
+  /** Takes the one probe that is due; false where it is not, or somebody else has it. */
+  takeProbe(domain: string, leaseEndMs: number, nowMs: number): Promise<boolean>;
+  /** The hosts answer: lets the messages that wait for this domain go, at the rate that requeuing has. */
+  recover(domain: string): Promise<void>;
+}
+
 /** Everything that an attempt reaches for. */
 export interface DeliveryPorts {
   readonly now: () => number;

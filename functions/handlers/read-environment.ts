@@ -12,6 +12,8 @@ import type {
 import { isDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { formatPolicy, maxAgeSecondsMax, parsePolicy } from '../protocol/mta-sts/policy.ts';
+import { isMailbox } from '../protocol/smtp/mailbox.ts';
+import { taggingRuleSchema } from '../submission/tagging-rule.ts';
 
 /** `process.env`, or a stand-in. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -46,13 +48,27 @@ const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
   exceptions: z.array(
     z.strictObject({
       domain: domainName,
-      policy: z.enum(['mta-sts', 'dane']),
+      policy: z.enum(['mta-sts', 'dane', 'tagging']),
       reason: z.string().min(1),
+      author: z.string().min(1).exactOptional(),
       expires: z.iso.datetime({ offset: true }),
     }),
   ),
   connectionsPerMxMax: z.int().min(1),
   expiryDays: z.number().positive(),
+  retryWaitsMinutes: z.array(z.number().positive()).min(1),
+  delayNoticeHours: z.number().min(0),
+  historyDays: z.int().min(1),
+  bounceFrom: z.string().refine(isMailbox, 'not a mailbox'),
+  redactBounces: z.boolean(),
+  rules: z.array(taggingRuleSchema),
+  dkimKeys: z.array(
+    z.strictObject({
+      domain: domainName,
+      selector: z.string().min(1),
+      secretArn: z.string().min(1),
+    }),
+  ),
   smartHost: z
     .strictObject({
       host: domainName,

@@ -61,6 +61,11 @@ export type FailureCode =
   | 'content-missing'
   | 'content-invalid'
   | 'address-invalid'
+  | 'mail-loop'
+  // an operator's word
+  | 'cancelled'
+  // a domain whose hosts cannot be reached
+  | 'backing-off'
   | 'settings-invalid'
   // our own tables, queues and buckets
   | 'store-unavailable'
@@ -153,6 +158,9 @@ export const failures: Readonly<Record<FailureCode, FailureMeaning>> = {
   'id-reused': { resultType: null, status: '5.6.0', definite: true },
   'content-missing': { resultType: null, status: '5.6.0', definite: true },
   'content-invalid': { resultType: null, status: '5.6.0', definite: true },
+  'mail-loop': { resultType: null, status: '5.4.6', definite: true },
+  cancelled: { resultType: null, status: '5.0.0', definite: true },
+  'backing-off': { resultType: null, status: '4.4.1', definite: false },
   'address-invalid': { resultType: null, status: '5.1.3', definite: true },
   'settings-invalid': { resultType: null, status: '5.3.5', definite: true },
   'store-unavailable': { resultType: null, status: '4.3.0', definite: false },

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import { TransportSecurityError } from '../protocol/errors.ts';
+import { type FailureCode, failures, TransportSecurityError } from '../protocol/errors.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
 
@@ -69,14 +69,30 @@ export interface PreparedPart {
   readonly explicit: boolean;
   /** Of envelope and content reference as first accepted. */
   readonly hash: string;
+  /** The id of the whole message, where it was split; absent where it was not. */
+  readonly wholeId?: string;
+  /** Which part of the whole this is, from 0; set where the parts share one body in the bucket. */
+  readonly part?: number;
+  /** Why the message was not taken although its record was: every recipient fails with it. */
+  readonly refusal?: { readonly code: FailureCode; readonly reason: string };
 }
 
+const messageId = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
+
 const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
-  domain: z.string().min(1).max(253),
+  domain: z.string().min(1).max(255),
   demand: z.enum(['require', 'default', 'optional']),
   demandReason: z.string().max(500),
   explicit: z.boolean(),
   hash: z.string().length(64),
+  wholeId: messageId.exactOptional(),
+  part: z.int().min(0).max(recipientsMax).exactOptional(),
+  refusal: z
+    .strictObject({
+      code: z.enum(Object.keys(failures) as FailureCode[]),
+      reason: z.string().max(1_000),
+    })
+    .exactOptional(),
 });
 
 /** A queue message as sent: everything but envelope and content may be left out. */
@@ -91,6 +107,11 @@ interface ParsedMessage {
   readonly envid?: string;
   readonly smtpUtf8?: boolean;
   readonly content: ContentReference;
+  /**
+   * What goes in its place, by `default`, when every host was tried and none may have it with REQUIRETLS: the redacted
+   * form of a notification (RFC 8689 §5). Counts with the null reverse-path only.
+   */
+  readonly redacted?: ContentReference;
   /** 1 for the first. */
   readonly attempt: number;
   readonly submittedAt?: string;
@@ -100,10 +121,7 @@ interface ParsedMessage {
 
 const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   version: z.literal(1).default(1),
-  id: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,128}$/)
-    .exactOptional(),
+  id: messageId.exactOptional(),
   mailFrom: z.union([z.literal(''), mailbox]),
   rcptTo: z.array(recipientSchema).min(1).max(recipientsMax),
   requireTls: z.boolean().exactOptional(),
@@ -111,6 +129,7 @@ const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   envid: esmtpText.max(100).exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
   content: contentSchema,
+  redacted: contentSchema.exactOptional(),
   attempt: z.int().min(1).max(1_000).default(1),
   submittedAt: z.iso.datetime({ offset: true }).exactOptional(),
   expiresAt: z.iso.datetime({ offset: true }).exactOptional(),

@@ -72,6 +72,13 @@ describe('what is left out gets a default', () => {
       exceptions: [],
       connectionsPerMxMax: 3,
       expiryDays: 5,
+      retryWaitsMinutes: [5, 10, 20, 30, 60, 120, 240],
+      delayNoticeHours: 4,
+      historyDays: 30,
+      bounceFrom: 'MAILER-DAEMON@out.example.com',
+      redactBounces: false,
+      rules: [],
+      dkimKeys: [],
     });
   });
 

@@ -13,6 +13,7 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../functions/protocol/smtp/transaction.ts';
+import { deliverySettings } from '../delivery-settings.ts';
 import { createMemoryPorts, type MemoryPorts } from './memory-ports.ts';
 
 /** What a scripted MX host does. */
@@ -134,19 +135,7 @@ export function createHarness(): Harness {
     nowMs: Date.UTC(2026, 0, 1, 0, 1),
     sts: absent,
     stsAfresh: undefined,
-    settings: {
-      ehloName: 'mail.sender.example',
-      requireTls: true,
-      mtaSts: true,
-      mtaStsCache: true,
-      dane: true,
-      daneInsecureMx: true,
-      daneOnly: [],
-      keepAddressTag: false,
-      exceptions: [],
-      connectionsPerMxMax: 2,
-      expiryDays: 5,
-    },
+    settings: deliverySettings,
     answers: new Map(),
     asked: [],
     mx: new Map([['rcpt.example', mxOf('mx.rcpt.example')]]),

@@ -35,6 +35,13 @@ const delivery = {
   ],
   connectionsPerMxMax: 4,
   expiryDays: 5,
+  retryWaitsMinutes: [5, 10],
+  delayNoticeHours: 4,
+  historyDays: 30,
+  bounceFrom: 'MAILER-DAEMON@out.example.com',
+  redactBounces: false,
+  rules: [{ name: 'board', match: { sender: { glob: '*@board.example' } }, action: 'require' }],
+  dkimKeys: [{ domain: 'example.com', selector: 's1', secretArn: 'arn:aws:y' }],
   smartHost: { host: 'relay.example.com', port: 587, credentialsSecretArn: 'arn:aws:x' },
 };
 

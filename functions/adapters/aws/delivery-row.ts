@@ -8,6 +8,7 @@
 import * as z from 'zod';
 import type { ClaimedDelivery, RecipientState, Settlement } from '../../delivery/ports.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
+import { type FailureCode, failures } from '../../protocol/errors.ts';
 import type {
   ContentReference,
   PreparedMessage,
@@ -121,6 +122,12 @@ const envelopeSchema = z.strictObject({
   ret: z.enum(['FULL', 'HDRS']).exactOptional(),
   envid: z.string().exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
+  redacted: z
+    .union([
+      z.strictObject({ data: z.string() }),
+      z.strictObject({ bucket: z.string(), key: z.string() }),
+    ])
+    .exactOptional(),
   submittedAt: z.string(),
   expiresAt: z.string(),
   prepared: z.strictObject({
@@ -129,6 +136,14 @@ const envelopeSchema = z.strictObject({
     demandReason: z.string(),
     explicit: z.boolean(),
     hash: z.string(),
+    wholeId: z.string().exactOptional(),
+    part: z.int().exactOptional(),
+    refusal: z
+      .strictObject({
+        code: z.enum(Object.keys(failures) as FailureCode[]),
+        reason: z.string(),
+      })
+      .exactOptional(),
   } satisfies Record<keyof PreparedPart, z.ZodType>),
 } satisfies Record<keyof RowEnvelope, z.ZodType>);
 
