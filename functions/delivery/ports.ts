@@ -88,8 +88,11 @@ export interface MailQueue {
 export interface ContentStore {
   /** @throws {TransportSecurityError} `content-missing`, or `content-invalid` when it is over 40 MB. */
   read(reference: ContentReference): Promise<Uint8Array>;
-  /** Keeps an inline body for later attempts; the same id gives the same reference. */
-  keep(id: string, content: Uint8Array): Promise<ContentReference>;
+  /**
+   * Keeps a body for later attempts, as `content/<name>`: the same name gives the same reference, and must always
+   * stand for the same octets (see `contentName`).
+   */
+  keep(name: string, content: Uint8Array): Promise<ContentReference>;
 }
 
 /** What is known of a domain whose hosts cannot be reached. */

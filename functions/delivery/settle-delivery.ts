@@ -4,7 +4,7 @@
  */
 import { type FailureCode, failures } from '../protocol/errors.ts';
 import type { RecipientResult } from '../protocol/smtp/transaction.ts';
-import type { PreparedMessage } from '../submission/queue-message.ts';
+import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
 import { type Conclusion, concludeExpired } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import { type DeliveryPlan, notePolicy } from './plan-delivery.ts';
@@ -151,7 +151,9 @@ async function scheduleNext(
   nowMs: number,
 ): Promise<{ dueAtMs: number; content: PreparedMessage['content'] }> {
   const kept =
-    'data' in message.content ? await ports.contents.keep(message.id, content) : message.content;
+    'data' in message.content
+      ? await ports.contents.keep(contentName(message), content)
+      : message.content;
   const { attempt } = delivery;
   const dueAtMs = nextAttemptAt({ attempt, nowMs, id: message.id });
   await ports.retries.put({ ...message, content: kept, attempt: attempt + 1 }, dueAtMs);

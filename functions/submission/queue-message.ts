@@ -200,6 +200,14 @@ export function hashQueueMessage(message: QueueMessage): string {
   return createHash('sha256').update(canonical).digest('hex');
 }
 
+/**
+ * What a message's content is kept under. A used id with another content has another hash, and so another name: an
+ * object that a waiting message refers to is never written over with other octets.
+ */
+export function contentName({ id, prepared }: PreparedMessage): string {
+  return `${id}/${prepared.hash}`;
+}
+
 function parseJson(body: string): unknown {
   try {
     return JSON.parse(body);

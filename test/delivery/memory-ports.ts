@@ -95,10 +95,10 @@ function createMemoryContents(run: Run): ContentStore {
         }
         return content;
       }),
-    keep: (id, content) =>
+    keep: (name, content) =>
       run('keep', () => {
-        objects.set(`content/${id}`, Uint8Array.from(content));
-        return { bucket: mailBucket, key: `content/${id}` };
+        objects.set(`content/${name}`, Uint8Array.from(content));
+        return { bucket: mailBucket, key: `content/${name}` };
       }),
   };
 }

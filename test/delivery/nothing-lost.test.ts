@@ -3,7 +3,7 @@
  * and nothing sent twice but where a reply was given and never written down.
  */
 import { describe, expect, test } from 'vitest';
-import { alike, createHarness, type Harness, record, reply } from './harness.ts';
+import { alike, createHarness, type Harness, mxOf, record, reply } from './harness.ts';
 
 const only = 'rcpt.example';
 const idOf = ({ body }: { body: string }): string => JSON.parse(body).id;
@@ -45,6 +45,21 @@ test('a late duplicate of a settled attempt is dropped', async () => {
   expect(await harness.deliver(one)).toEqual([]);
   expect(harness.sent).toHaveLength(1);
   expect(harness.stores.retryEntries()).toHaveLength(1);
+});
+
+test('an id that is used again for another domain leaves the content that waits as it was', async () => {
+  const harness = createHarness();
+  greylisting(harness);
+  harness.mx.set('other.example', mxOf('mx.rcpt.example'));
+  const content = (text: string) => ({ data: Buffer.from(`\r\n${text}\r\n`).toString('base64') });
+  await harness.deliver(record({ id: 'used', content: content('for Bob') }));
+  const rcptTo = [{ address: 'eve@other.example' }];
+  await harness.deliver(record({ id: 'used', rcptTo, content: content('for Eve') }));
+  const [retry] = harness.stores.retryEntries();
+  await harness.deliver(record({}, { body: JSON.stringify(retry?.message) }));
+  const { recipients, content: sent } = harness.sent[2]?.transaction ?? {};
+  expect(recipients).toEqual([{ address: 'bob@rcpt.example' }]);
+  expect(String(Buffer.from(sent ?? []))).toContain('for Bob');
 });
 
 test('attempt 1 arriving after attempt 2 is dropped', async () => {

@@ -31,8 +31,8 @@ export function createContentBucket({ client, bucket }: ContentBucketOptions): C
       }
       return readObject(client, bucket, reference.key);
     },
-    keep: async (id, content) => {
-      const key = `content/${id}`;
+    keep: async (name, content) => {
+      const key = `content/${name}`;
       await orUnavailable(`PutObject ${key} in bucket ${bucket}`, () =>
         client.send(
           new PutObjectCommand({

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { ContentStore, MailQueue } from '../../delivery/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import type { PreparedMessage } from '../../submission/queue-message.ts';
+import { contentName, type PreparedMessage } from '../../submission/queue-message.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
 
 /** SQS: one message with its attributes, and one batch in all. */
@@ -66,7 +66,7 @@ async function encodeRecord(message: PreparedMessage, options: MailQueueOptions)
     );
   }
   // What prepare added may lift a record over the limit under which it came in.
-  const content = await contents.keep(message.id, await contents.read(message.content));
+  const content = await contents.keep(contentName(message), await contents.read(message.content));
   return encodeBody({ ...message, content });
 }
 

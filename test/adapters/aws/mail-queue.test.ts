@@ -139,7 +139,10 @@ describe('enqueue', () => {
     const queue = createMailQueue({ client: local.sqs, queueUrl, deadLetterQueueUrl, contents });
     await queue.enqueue([lifted]);
     const [message] = await drain(queueUrl);
-    const reference = { bucket: mailBucket, key: 'content/m-1' };
+    const reference = {
+      bucket: mailBucket,
+      key: `content/m-1/${lifted.prepared.hash}`,
+    };
     expect(JSON.parse(String(message?.Body))).toEqual({ ...lifted, content: reference });
     expect(Buffer.from(await contents.read(reference)).toString('base64')).toBe(
       'data' in lifted.content ? lifted.content.data : undefined,

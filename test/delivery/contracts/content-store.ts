@@ -34,8 +34,8 @@ export function contentStoreContract(make: () => Promise<ContentStore>): void {
     ['larger than an SQS message', new Uint8Array(1_500_000).fill(0xfe)],
   ])('keeps and reads content: %s', async (_reason, content) => {
     const store = await make();
-    const reference = await store.keep('m-1', content);
-    expect(reference).toEqual({ bucket: mailBucket, key: 'content/m-1' });
+    const reference = await store.keep('m-1/hash', content);
+    expect(reference).toEqual({ bucket: mailBucket, key: 'content/m-1/hash' });
     expect(Buffer.compare(await store.read(reference), content)).toBe(0);
   });
 
@@ -43,6 +43,13 @@ export function contentStoreContract(make: () => Promise<ContentStore>): void {
     const store = await make();
     const first = await store.keep('m-1', everyOctet);
     expect(await store.keep('m-1', everyOctet)).toEqual(first);
+    expect(await store.read(first)).toHaveLength(256);
+  });
+
+  test('another name leaves what was kept as it was', async () => {
+    const store = await make();
+    const first = await store.keep('m-1/one', everyOctet);
+    await store.keep('m-1/two', new Uint8Array(1));
     expect(await store.read(first)).toHaveLength(256);
   });
 
