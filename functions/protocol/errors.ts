@@ -21,6 +21,8 @@ export type FailureCode =
   | 'sts-webpki-invalid'
   | 'sts-mx-mismatch'
   | 'sts-policy-unknown'
+  // TLSRPT
+  | 'tlsrpt-invalid'
   // the connection and its TLS
   | 'connect-failed'
   | 'connection-lost'
@@ -103,6 +105,7 @@ export const failures: Readonly<Record<FailureCode, FailureMeaning>> = {
   'sts-webpki-invalid': { resultType: 'sts-webpki-invalid', status: '4.7.5', definite: false },
   'sts-mx-mismatch': { resultType: 'validation-failure', status: '4.7.5', definite: true },
   'sts-policy-unknown': { resultType: null, status: '4.7.5', definite: false },
+  'tlsrpt-invalid': { resultType: null, status: '5.6.0', definite: true },
   'connect-failed': { resultType: null, status: '4.4.1', definite: false },
   'connection-lost': { resultType: null, status: '4.4.2', definite: false },
   'smtp-timeout': { resultType: null, status: '4.4.2', definite: false },

@@ -5,7 +5,7 @@
  */
 import { parseDomainName } from '../domain-name.ts';
 import { TransportSecurityError } from '../errors.ts';
-import { trimWsp } from './white-space.ts';
+import { trimWsp } from '../white-space.ts';
 
 /** A parsed policy. `mx` patterns are lower-case A-labels, `*.` at most in front. */
 export interface StsPolicy {

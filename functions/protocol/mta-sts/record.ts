@@ -4,7 +4,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-3.1 RFC 8461 §3.1}
  */
 import { TransportSecurityError } from '../errors.ts';
-import { trimWsp, trimWspEnd, trimWspStart } from './white-space.ts';
+import { selectTextRecord, splitTextRecord } from '../text-record.ts';
 
 /** What the record says: the `id` of the current policy, 1 to 32 letters and digits. */
 export interface StsRecord {
@@ -16,7 +16,7 @@ export type StsRecordSelection =
   | { readonly kind: 'record'; readonly record: StsRecord }
   | { readonly kind: 'none'; readonly reason: string };
 
-const versionPrefix = 'v=STSv1;';
+const version = 'v=STSv1';
 const idValue = /^[A-Za-z0-9]{1,32}$/;
 const extension = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31})=([\x21-\x3a\x3c\x3e-\x7e]+)$/;
 
@@ -32,20 +32,12 @@ export function stsRecordName(domain: string): string {
  * cached before (RFC 8461 §5.1); that is for the caller to know.
  */
 export function selectStsRecord(texts: readonly string[]): StsRecordSelection {
-  // RFC 8461 §3.1: the filter is for several records. A lone one only has to fit the grammar, which allows white space
-  // before the first semicolon where the filter does not.
-  const candidates =
-    texts.length > 1 ? texts.filter((text) => text.startsWith(versionPrefix)) : texts;
-  const [text] = candidates;
-  if (text === undefined) {
-    return { kind: 'none', reason: `no TXT record begins with ${versionPrefix}` };
-  }
-  if (candidates.length > 1) {
-    // RFC 8461 §3.1: not exactly one is as good as none.
-    return { kind: 'none', reason: `${candidates.length} TXT records begin with ${versionPrefix}` };
+  const selection = selectTextRecord(texts, version);
+  if (selection.kind === 'none') {
+    return selection;
   }
   try {
-    return { kind: 'record', record: parseStsRecord(text) };
+    return { kind: 'record', record: parseStsRecord(selection.text) };
   } catch (error) {
     if (error instanceof TransportSecurityError) {
       return { kind: 'none', reason: error.message };
@@ -65,19 +57,13 @@ export function selectStsRecord(texts: readonly string[]): StsRecordSelection {
  * parseStsRecord('v=STSv1; id=20160831085700Z;'); // { id: '20160831085700Z' }
  */
 export function parseStsRecord(text: string): StsRecord {
-  // A value holds no semicolon, so splitting there is the grammar's own cut.
-  const [version = '', ...rest] = text.split(';');
-  if (trimWspEnd(version) !== 'v=STSv1') {
+  const fields = splitTextRecord(text, version);
+  if (fields === undefined) {
     throw invalid('it does not begin with v=STSv1 and a semicolon');
   }
-  // One delimiter may end the record: the white space around it is then all that is left.
-  const closing = rest.length > 1 && trimWsp(rest.at(-1) ?? '') === '';
-  const fields = closing ? rest.slice(0, -1) : rest;
   let id: string | undefined;
-  for (const [index, part] of fields.entries()) {
-    // White space belongs to a delimiter, and behind the last field there may be none.
-    const last = index === fields.length - 1 && !closing;
-    const [name, value] = parseField(last ? trimWspStart(part) : trimWsp(part));
+  for (const field of fields) {
+    const [name, value] = parseField(field);
     if (name === 'id') {
       id ??= value;
     }
