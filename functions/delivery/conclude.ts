@@ -20,9 +20,15 @@ export interface Conclusion {
   readonly reason: string;
 }
 
-/** Decides for a message all of whose hosts failed. `hosts` is not empty. */
+/**
+ * Decides for a message that no host is left for. Where none has failed, channels were opened and spent on other
+ * messages, so that nothing is known to stand in this one's way.
+ */
 export function concludeExhausted(demand: TlsDemand, hosts: readonly HostFailures[]): Conclusion {
   const all = hosts.flatMap((host) => host.failures);
+  if (all.length === 0) {
+    return deferred('connection-lost', 'no channel was left by the messages before this one');
+  }
   const unreachable = all.find(({ code }) => !isWithoutAddress(code));
   if (unreachable === undefined) {
     // No address on any host, every answer definite: nobody to wait for (RFC 3463 X.4.4).
@@ -33,12 +39,7 @@ export function concludeExhausted(demand: TlsDemand, hosts: readonly HostFailure
   }
   // RFC 8461 §5.1: failures of policy are transient. The policy's own verdict tells the sender more than a time-out.
   const telling = all.find(({ code }) => isPolicyFailure(code)) ?? unreachable;
-  return {
-    outcome: 'deferred',
-    code: telling.code,
-    status: transientStatus(telling.code),
-    reason: telling.reason,
-  };
+  return deferred(telling.code, telling.reason);
 }
 
 /** RFC 8689 §4.2.1: 5.7.30 where a host lacked nothing but the keyword, else 5.7.10. */
@@ -58,23 +59,21 @@ function concludeRequireTls(hosts: readonly HostFailures[]): Conclusion {
 
 /** A verdict that needs no host: the look-ups alone decided. */
 export function concludeWithoutHosts(code: FailureCode, reason: string): Conclusion {
-  return failures[code].definite
-    ? failed(code, reason)
-    : { outcome: 'deferred', code, status: transientStatus(code), reason };
+  return failures[code].definite ? failed(code, reason) : deferred(code, reason);
 }
 
 /** RFC 3463 X.4.7: what was put off is given up once the message's time is over. */
-export function concludeExpired(deferred: Conclusion): Conclusion {
-  return failed('expired', `given up after the last failure: ${deferred.reason}`);
+export function concludeExpired({ reason }: Conclusion): Conclusion {
+  return failed('expired', `given up after the last failure: ${reason}`);
 }
 
 function failed(code: FailureCode, reason: string): Conclusion {
   return { outcome: 'failed', code, status: failures[code].status, reason };
 }
 
-/** The status of a delay: the same subject and detail, class 4. */
-function transientStatus(code: FailureCode): string {
-  return `4${failures[code].status.slice(1)}`;
+/** Put off, with the status of a delay: the same subject and detail, class 4. */
+function deferred(code: FailureCode, reason: string): Conclusion {
+  return { outcome: 'deferred', code, status: `4${failures[code].status.slice(1)}`, reason };
 }
 
 function isWithoutAddress(code: FailureCode): boolean {
@@ -95,7 +94,7 @@ const violations: ReadonlySet<FailureCode> = new Set([
 function first<T>(list: readonly T[]): T {
   const [head] = list;
   if (head === undefined) {
-    throw new RangeError('no host has failed, so there is nothing to conclude');
+    throw new RangeError('a host has failed by one reason at least');
   }
   return head;
 }

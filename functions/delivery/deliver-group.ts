@@ -125,7 +125,7 @@ async function runPlan(
     return { kind: 'exhausted', log };
   }
   const channels = openChannels(plan, context, log);
-  for (let carried = false; ; ) {
+  for (let isWorthAnother = false; ; ) {
     const head = await source.next();
     if (head === undefined) {
       await channels.return();
@@ -135,12 +135,12 @@ async function runPlan(
     if (context.ports.now() >= context.contentDeadlineMs) {
       return { kind: 'out-of-time', log };
     }
-    const step = await channels.next(carried);
+    const step = await channels.next(isWorthAnother);
     if (step.done === true) {
       return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', log };
     }
     try {
-      carried = await sendMessages(step.value, { plan, log, source, context });
+      isWorthAnother = await sendMessages(step.value, { plan, log, source, context });
     } finally {
       await context.pool.release(step.value.channel);
     }

@@ -30,8 +30,8 @@ export interface OpenedChannel {
 }
 
 /**
- * Yields channels until the consumer stops or no host is left. The consumer sends back whether the channel carried a
- * message: then the same address is worth another connection; else the next one is tried.
+ * Yields channels until the consumer stops or no host is left. The consumer sends back whether the same address is worth
+ * another channel; else the next one is tried.
  */
 export async function* openChannels(
   plan: HostPlan,
@@ -158,8 +158,8 @@ async function* connectWhileUseful(
     if (opened === undefined) {
       return;
     }
-    const carriedMessage = yield opened;
-    if (!carriedMessage) {
+    const isWorthAnother = yield opened;
+    if (!isWorthAnother) {
       return;
     }
   }

@@ -18,8 +18,8 @@ interface Sending {
 }
 
 /**
- * Sends until the source is empty, the channel unusable or the time over. Resolves to whether the channel carried a
- * message, when all that was sent is settled.
+ * Sends until the source is empty, the channel unusable or the time over. Resolves, when all that was sent is settled,
+ * to whether the address is worth another channel: this one carried a message, or still can.
  *
  * Two messages are under way at the most: the one whose end is awaited, and the one whose MAIL rides behind it. More
  * would only be claimed to no purpose.
@@ -44,7 +44,8 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
     previous = handled;
   }
   await previous;
-  return carried;
+  // Another lane may have taken the message that this channel was opened for, and may give it back yet.
+  return carried || opened.channel.usable;
 }
 
 function describeTransaction(claimed: ClaimedRecord, opened: OpenedChannel): Transaction {

@@ -132,6 +132,10 @@ async function openChannel(
   };
   try {
     await establish(opening);
+    if (opening.connection.lost !== undefined) {
+      // RFC 5321 §3.8: a server may say 421 at any time, and so right behind the last reply that opening waited for.
+      throw opening.connection.lost;
+    }
   } catch (error) {
     dismiss(opening.connection);
     throw error;

@@ -104,6 +104,28 @@ describe('before TLS', () => {
     await expectRefused(await serve(script), 'connection-lost');
   });
 
+  test.each<[string, string, TlsLevel]>([
+    ['250 mx.test\r\n421 4.3.2 closing\r\n', 'EHLO', 'clear'],
+    ['250 mx.test\r\n421 4.3.2 closing\r\n', 'EHLO', 'opportunistic'],
+    ['502 5.5.1 what?\r\n', 'HELO', 'clear'],
+  ])(
+    'a session that ends behind its last reply %j to %s at level %s opens no channel',
+    async (reply, verb, tls) => {
+      const server = await serve(
+        standardScript({
+          reply: (line) => {
+            if (line.startsWith('HELO')) {
+              return '250 old.test\r\n421 4.3.2 closing\r\n';
+            }
+            return line.startsWith('EHLO') ? reply : undefined;
+          },
+        }),
+      );
+      await expectRefused(server, 'connection-lost', { tls });
+      expect(server.sessions[0]?.log.some((line) => line.startsWith(verb))).toBe(true);
+    },
+  );
+
   test.each([
     [421, 'ehlo-refused'],
     [451, 'ehlo-refused'],
