@@ -2,7 +2,12 @@
 
 import type { DiscoverPolicy } from '../policy/ports.ts';
 import type { Resolver } from '../protocol/dns/answer.ts';
-import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
+import type { ReadControls } from '../submission/ports.ts';
+import type {
+  ContentReference,
+  PreparedMessage,
+  PreparedPart,
+} from '../submission/queue-message.ts';
 import type { OpenChannel } from './channel.ts';
 import type { DeliveryEvent } from './events.ts';
 import type { WhyRecord } from './why.ts';
@@ -19,6 +24,9 @@ export interface RecipientState {
   readonly diagnostic?: string;
 }
 
+/** What a delivery asks of its channel, and why: as prepare found it, or as an operator overrode it. */
+export type DeliveryDemand = Pick<PreparedPart, 'demand' | 'demandReason' | 'explicit'>;
+
 /** One message × one next-hop domain, as claimed for one attempt. */
 export interface ClaimedDelivery {
   readonly id: string;
@@ -27,6 +35,8 @@ export interface ClaimedDelivery {
   /** Proves that the claim is ours. */
   readonly token: string;
   readonly recipients: readonly RecipientState[];
+  /** The row's; it goes before that of a queue message made earlier. */
+  readonly demand: DeliveryDemand;
 }
 
 export interface ClaimRequest {
@@ -34,16 +44,20 @@ export interface ClaimRequest {
   readonly token: string;
   readonly nowMs: number;
   readonly leaseEndMs: number;
+  /** Whether a hold does not stop it; default false. */
+  readonly evenIfHeld?: boolean;
 }
 
 /**
  * The outcome of asking for an attempt. `done`: this attempt is settled, a later one has begun, or the delivery is
- * finished; `leased`: somebody is at it until `untilMs`; `conflict`: the id belongs to a message with another hash.
+ * finished; `leased`: somebody is at it until `untilMs`; `held`: an operator holds it, and its row makes the queue
+ * message again when it is released; `conflict`: the id belongs to a message with another hash.
  */
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly delivery: ClaimedDelivery }
   | { readonly kind: 'done' }
   | { readonly kind: 'leased'; readonly untilMs: number }
+  | { readonly kind: 'held' }
   | { readonly kind: 'conflict' };
 
 export interface Settlement {
@@ -60,8 +74,8 @@ export interface Settlement {
  * The message table: a row per (id, next-hop domain) with attempt, lease and recipients.
  *
  * An attempt n is claimed by one conditional write: the row does not exist; or its attempt is below n and it is
- * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours, and
- * somebody is still pending.
+ * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours,
+ * nobody holds it, and somebody is still pending.
  */
 export interface MessageStore {
   claim(request: ClaimRequest): Promise<ClaimResult>;
@@ -73,7 +87,12 @@ export interface MessageStore {
 
 /** Takes the next attempt's queue message until it is due; idempotent by (id, next-hop domain, attempt). */
 export interface RetryStore {
-  put(message: PreparedMessage, dueAtMs: number): Promise<void>;
+  /**
+   * @param waitingFor The next-hop domain that cannot be reached: the message is listed there too, so that it serves
+   *   as a probe, or is let go as soon as the domain recovers (`BackoffStore`). For the message whose connection
+   *   failed as for those that wait since.
+   */
+  put(message: PreparedMessage, dueAtMs: number, waitingFor?: string): Promise<void>;
 }
 
 export interface MailQueue {
@@ -130,6 +149,7 @@ export interface DeliveryPorts {
   readonly newToken: () => string;
   readonly resolver: Resolver;
   readonly discoverPolicy: DiscoverPolicy;
+  readonly readControls: ReadControls;
   readonly openChannel: OpenChannel;
   readonly messages: MessageStore;
   readonly retries: RetryStore;
