@@ -6,6 +6,7 @@
  */
 import { TransportSecurityError } from '../protocol/errors.ts';
 import type { Channel, ChannelTarget, OpenChannel } from './channel.ts';
+import { processTimers, type Timers } from './timers.ts';
 
 /** Hands channels out and takes them back. */
 export interface ChannelPool {
@@ -25,6 +26,8 @@ interface PoolOptions {
   /** Connections to one address and port at a time. */
   readonly perHostMax: number;
   readonly now: () => number;
+  /** Default: the process's own. */
+  readonly timers?: Timers;
 }
 
 /** Everything known of one address and port. */
@@ -62,7 +65,7 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
         }
         const other = peer.idle.shift();
         await (other === undefined
-          ? waitForRoom(peer, deadlineMs - options.now())
+          ? waitForRoom(peer, deadlineMs - options.now(), options.timers)
           : drop(peer, other));
       }
       peer.open += 1;
@@ -103,9 +106,13 @@ function isSame(a: ChannelTarget, b: ChannelTarget): boolean {
   return a.host === b.host && a.tls === b.tls && a.verdictKey === b.verdictKey;
 }
 
-async function waitForRoom(peer: Peer, timeoutMs: number): Promise<void> {
+async function waitForRoom(
+  peer: Peer,
+  timeoutMs: number,
+  timers: Timers = processTimers,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(
+  const callOff = timers.start(
     () => {
       peer.waiting.splice(peer.waiting.indexOf(resolve), 1);
       reject(
@@ -119,5 +126,5 @@ async function waitForRoom(peer: Peer, timeoutMs: number): Promise<void> {
   );
   peer.waiting.push(resolve);
   await promise;
-  clearTimeout(timer);
+  callOff();
 }

@@ -5,6 +5,7 @@
  * listeners are set once, and one for `error` stays to the end, so that nothing is ever unhandled.
  */
 import type { Socket } from 'node:net';
+import { processTimers, type Timers } from '../../delivery/timers.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import {
   createReplyReader,
@@ -64,11 +65,17 @@ export interface SmtpConnection {
   end(): void;
 }
 
-/** Takes over a connected socket. `peer` names it in errors; `now` is the clock of deadlines. */
-export function createSmtpConnection(
-  socket: Socket,
-  options: { readonly peer: string; readonly now: () => number },
-): SmtpConnection {
+export interface ConnectionOptions {
+  /** Names it in errors. */
+  readonly peer: string;
+  /** The clock of deadlines, epoch milliseconds. */
+  readonly now: () => number;
+  /** Default: the process's own. */
+  readonly timers?: Timers;
+}
+
+/** Takes over a connected socket. */
+export function createSmtpConnection(socket: Socket, options: ConnectionOptions): SmtpConnection {
   const state = createState(socket, options);
   return {
     get usable() {
@@ -119,6 +126,7 @@ interface State {
   /** Written and not yet handed to the socket. */
   readonly outgoing: (string | Uint8Array)[];
   readonly whenHandedOver: (() => void)[];
+  readonly timers: Timers;
   readonly timer: MovingTimer;
   readonly events: SocketEvents;
   listener: ConnectionListener | undefined;
@@ -131,12 +139,12 @@ interface State {
   lost: TransportSecurityError | undefined;
 }
 
-function createState(
-  socket: Socket,
-  options: { readonly peer: string; readonly now: () => number },
-): State {
+function createState(socket: Socket, options: ConnectionOptions): State {
+  const { peer, now, timers = processTimers } = options;
   const state: State = {
-    ...options,
+    peer,
+    now,
+    timers,
     socket,
     reader: createReplyReader(),
     due: [],
@@ -145,7 +153,7 @@ function createState(
     timer: createMovingTimer(() => {
       const within = state.isCutByDeadline ? 'in the time that was left' : 'in time';
       lose(state, failure(state, 'smtp-timeout', `no answer ${within}`));
-    }),
+    }, timers),
     events: {
       data: (octets) => takeOctets(state, octets),
       closed: () => lose(state, failure(state, 'connection-lost', 'closed by the peer')),
@@ -227,7 +235,7 @@ function write(state: State, octets: string | Uint8Array): void {
   }
   state.outgoing.push(octets);
   if (state.outgoing.length === 1) {
-    setImmediate(handOver, state);
+    state.timers.soon(() => handOver(state));
   }
 }
 

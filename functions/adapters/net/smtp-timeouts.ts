@@ -3,6 +3,7 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-4.5.3.2 RFC 5321 §4.5.3.2}
  */
+import { processTimers, type Timers } from '../../delivery/timers.ts';
 
 /** Milliseconds for each step; every one is cut to the caller's deadline as well. */
 export interface SmtpTimeouts {
@@ -70,17 +71,21 @@ const waitMsMax = 2_000_000_000;
  * Makes a timer for a moment that is put off far more often than it comes: moving it later only notes the moment, and
  * the system's timer, when it fires too early, is set anew. Durations are counted on the monotonic clock.
  */
-export function createMovingTimer(expired: () => void): MovingTimer {
+export function createMovingTimer(
+  expired: () => void,
+  timers: Timers = processTimers,
+): MovingTimer {
+  const { elapsedMs, start } = timers;
   let dueAt = Number.POSITIVE_INFINITY;
   let wakesAt = Number.POSITIVE_INFINITY;
-  let handle: NodeJS.Timeout | undefined;
+  let callOff: (() => void) | undefined;
 
   const wake = (): void => {
     wakesAt = Number.POSITIVE_INFINITY;
     if (dueAt === Number.POSITIVE_INFINITY) {
       return;
     }
-    if (performance.now() >= dueAt) {
+    if (elapsedMs() >= dueAt) {
       dueAt = Number.POSITIVE_INFINITY;
       expired();
     } else {
@@ -88,16 +93,16 @@ export function createMovingTimer(expired: () => void): MovingTimer {
     }
   };
   const schedule = (): void => {
-    clearTimeout(handle);
-    const waitMs = Math.min(Math.ceil(dueAt - performance.now()), waitMsMax);
-    wakesAt = performance.now() + waitMs;
+    callOff?.();
+    const waitMs = Math.min(Math.ceil(dueAt - elapsedMs()), waitMsMax);
+    wakesAt = elapsedMs() + waitMs;
     // A socket that is waited for keeps the process alive; the timer need not.
-    handle = setTimeout(wake, waitMs).unref();
+    callOff = start(wake, waitMs);
   };
 
   return {
     arm: (waitMs) => {
-      dueAt = performance.now() + waitMs;
+      dueAt = elapsedMs() + waitMs;
       if (wakesAt > dueAt) {
         schedule();
       }
@@ -107,7 +112,7 @@ export function createMovingTimer(expired: () => void): MovingTimer {
     },
     stop: () => {
       dueAt = Number.POSITIVE_INFINITY;
-      clearTimeout(handle);
+      callOff?.();
     },
   };
 }
