@@ -1,5 +1,5 @@
 /** The layer rules of docs/architecture.md: handlers -> capability rooms -> protocol. */
-const rooms = '^functions/(submission|policy|delivery|reporting|publishing|resolving)/';
+const rooms = '^functions/(submission|policy|delivery|operating|reporting|publishing|resolving)/';
 
 export default {
   forbidden: [

@@ -125,6 +125,7 @@ export interface DeliverEnvironment {
   readonly SEALPOST_POLICY_TABLE: string;
   readonly SEALPOST_MESSAGE_TABLE: string;
   readonly SEALPOST_RETRY_TABLE: string;
+  readonly SEALPOST_CONTROL_TABLE: string;
   readonly SEALPOST_MESSAGE_BUCKET: string;
   readonly SEALPOST_DELIVERY_QUEUE_URL: string;
   readonly SEALPOST_DEAD_LETTER_QUEUE_URL: string;

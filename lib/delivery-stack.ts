@@ -132,6 +132,7 @@ function createDeliverFunction(
     SEALPOST_POLICY_TABLE: state.policyTable.tableName,
     SEALPOST_MESSAGE_TABLE: state.messageTable.tableName,
     SEALPOST_RETRY_TABLE: state.retryTable.tableName,
+    SEALPOST_CONTROL_TABLE: state.controlTable.tableName,
     SEALPOST_MESSAGE_BUCKET: state.messageBucket.bucketName,
     SEALPOST_DELIVERY_QUEUE_URL: deliveryQueue.queueUrl,
     SEALPOST_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
@@ -167,6 +168,7 @@ function grantDelivery(
   state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
   state.messageTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
   state.retryTable.grant(deliver, 'dynamodb:PutItem');
+  state.controlTable.grant(deliver, 'dynamodb:Query');
   allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
   allow(deliver, 'sqs:SendMessage', deadLetterQueue.queueArn);
   grantContents(deliver, state);

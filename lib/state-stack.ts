@@ -29,6 +29,8 @@ export class StateStack extends Stack {
   readonly messageTable: TableV2;
   /** Messages that wait for their next attempt, by due minute. Without a TTL: an item ends when it was sent. */
   readonly retryTable: TableV2;
+  /** What operators decide at run time: tagging rules and exceptions, by kind and name. */
+  readonly controlTable: TableV2;
   /** Contents of messages that do not fit into the queue or wait. */
   readonly messageBucket: Bucket;
   /** Elastic IPs made here, in order. */
@@ -50,6 +52,11 @@ export class StateStack extends Stack {
       sortKey: 'entry',
       timeToLive: false,
     });
+    this.controlTable = createTable(this, 'ControlTable', {
+      partitionKey: 'kind',
+      sortKey: 'name',
+      timeToLive: true,
+    });
     this.messageBucket = createMessageBucket(this);
     this.sendingAddresses = createSendingAddresses(this, props.sendingAddressCount);
     this.addOutputs();
@@ -59,6 +66,7 @@ export class StateStack extends Stack {
     new CfnOutput(this, 'PolicyTableName', { value: this.policyTable.tableName });
     new CfnOutput(this, 'MessageTableName', { value: this.messageTable.tableName });
     new CfnOutput(this, 'RetryTableName', { value: this.retryTable.tableName });
+    new CfnOutput(this, 'ControlTableName', { value: this.controlTable.tableName });
     new CfnOutput(this, 'MessageBucketName', { value: this.messageBucket.bucketName });
   }
 }

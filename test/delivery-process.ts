@@ -102,6 +102,7 @@ function createPorts(
     random: Math.random,
     newToken: randomUUID,
     resolver,
+    readControls: async () => ({ rules: [], exceptions: [] }),
     openChannel: createChannelOpener({
       network,
       ehloName: 'mail.sender.example',

@@ -216,6 +216,7 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
         now,
         cache: true,
       }),
+      readControls: async () => ({ rules: [], exceptions: [] }),
       openChannel,
       ...createStores(attempt),
       observe: (event) => {

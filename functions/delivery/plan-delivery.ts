@@ -53,7 +53,7 @@ export async function planDelivery(
   options: { readonly afresh: boolean } = { afresh: false },
 ): Promise<DeliveryPlan> {
   const lookups: LookupNote[] = [];
-  const exceptions = findExceptions(group.domain, context);
+  const exceptions = await findExceptions(group.domain, context);
   const excepted = exceptions.length > 0;
   // An exception stops tags and rules for its domain; what the message itself asks for it cannot take away.
   const demand =
@@ -137,10 +137,14 @@ async function discoverSts(
     : undefined;
 }
 
-/** An exception that has run out protects its domain again. */
-function findExceptions(domain: string, { ports, settings }: DeliveryContext): PolicyException[] {
+/** Those of the config and of run time. An exception that has run out protects its domain again. */
+async function findExceptions(
+  domain: string,
+  { ports, settings }: DeliveryContext,
+): Promise<PolicyException[]> {
+  const { exceptions } = await ports.readControls();
   const nowMs = ports.now();
-  return settings.exceptions.filter(
+  return [...settings.exceptions, ...exceptions].filter(
     (exception) => exception.domain === domain && Date.parse(exception.expires) > nowMs,
   );
 }

@@ -12,6 +12,7 @@ import {
   sqsClient,
 } from '../adapters/aws/aws-clients.ts';
 import { createContentBucket } from '../adapters/aws/content-bucket.ts';
+import { createControlTable } from '../adapters/aws/control-table.ts';
 import { createMailQueue } from '../adapters/aws/mail-queue.ts';
 import { createMessageTable } from '../adapters/aws/message-table.ts';
 import { createPolicyTable } from '../adapters/aws/policy-table.ts';
@@ -28,6 +29,7 @@ import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
 import type { DeliverEnvironment } from '../environment.ts';
 import { createPolicyDiscovery } from '../policy/discover-policy.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
+import { createReadControls } from '../submission/read-controls.ts';
 import { createDeliveryObserver } from './delivery-events.ts';
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
 import { createPolicyObserver } from './policy-events.ts';
@@ -82,6 +84,7 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
   const now = Date.now;
   const resolver = createNetworkResolver(network, { now });
   const secretArn = settings.smartHost?.credentialsSecretArn;
+  const observe = createDeliveryObserver(instruments);
   return {
     settings,
     network: resolveDeliveryNetwork(network),
@@ -101,9 +104,17 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
         cache: settings.mtaStsCache,
         observe: createPolicyObserver(instruments),
       }),
+      readControls: createReadControls({
+        store: createControlTable({
+          client: dynamoDbClient(),
+          tableName: environment.SEALPOST_CONTROL_TABLE,
+        }),
+        now,
+        observe: (error) => observe({ kind: 'fault', error }),
+      }),
       openChannel: createChannelOpener({ network, ehloName: settings.ehloName, now }),
       ...createStores(environment, now),
-      observe: createDeliveryObserver(instruments),
+      observe,
     },
     ...(secretArn === undefined
       ? {}

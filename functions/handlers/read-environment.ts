@@ -112,6 +112,7 @@ export function readDeliverEnvironment(variables: Variables): DeliverEnvironment
     SEALPOST_POLICY_TABLE: readText(variables, 'SEALPOST_POLICY_TABLE'),
     SEALPOST_MESSAGE_TABLE: readText(variables, 'SEALPOST_MESSAGE_TABLE'),
     SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
+    SEALPOST_CONTROL_TABLE: readText(variables, 'SEALPOST_CONTROL_TABLE'),
     SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
     SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
     SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),

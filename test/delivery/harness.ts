@@ -13,13 +13,16 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../functions/protocol/smtp/transaction.ts';
+import type { Controls } from '../../functions/submission/ports.ts';
 import { deliverySettings } from '../delivery-settings.ts';
 import { createMemoryPorts, type MemoryPorts } from './memory-ports.ts';
 
 /** What a scripted MX host does. */
 export interface Peer {
   /** Refuses the channel. */
-  readonly refuse?: FailureCode | ((target: ChannelTarget) => FailureCode | undefined);
+  readonly refuse?:
+    | FailureCode
+    | ((target: ChannelTarget, deadlineMs: number) => FailureCode | undefined);
   readonly requireTls?: boolean;
   /** Answers the nth transaction (from 0) of the peer; default: all delivered. */
   readonly answer?: (transaction: Transaction, index: number) => TransactionResult;
@@ -43,6 +46,7 @@ export interface Harness {
   sts: StsState;
   stsAfresh: StsState | undefined;
   settings: DeliverySettings;
+  controls: Controls;
   readonly mx: Map<string, Answer<'MX'>>;
   /** `name TYPE` -> answer, before all else. */
   readonly answers: Map<string, Answer<RecordType>>;
@@ -136,6 +140,7 @@ export function createHarness(): Harness {
     sts: absent,
     stsAfresh: undefined,
     settings: deliverySettings,
+    controls: { rules: [], exceptions: [] },
     answers: new Map(),
     asked: [],
     mx: new Map([['rcpt.example', mxOf('mx.rcpt.example')]]),
@@ -149,10 +154,11 @@ export function createHarness(): Harness {
         resolver: { lookup: async (name, type) => lookup(harness, name, type) as never },
         discoverPolicy: async (_domain, { afresh }) =>
           (afresh === true ? harness.stsAfresh : undefined) ?? harness.sts,
-        openChannel: async (target) => {
+        readControls: async () => harness.controls,
+        openChannel: async (target, deadlineMs) => {
           harness.opened.push(target);
           connection += 1;
-          return openFake(target, connection, harness);
+          return openFake(target, { connection, deadlineMs }, harness);
         },
         observe: (event) => harness.events.push(event),
       },
@@ -196,9 +202,13 @@ function lookup(harness: Harness, name: string, type: RecordType): unknown {
     : { ...facts, kind: 'nodata' };
 }
 
-function openFake(target: ChannelTarget, connection: number, harness: Harness): Channel {
+function openFake(
+  target: ChannelTarget,
+  { connection, deadlineMs }: { readonly connection: number; readonly deadlineMs: number },
+  harness: Harness,
+): Channel {
   const peer = harness.peers.get(target.host) ?? {};
-  const refusal = typeof peer.refuse === 'function' ? peer.refuse(target) : peer.refuse;
+  const refusal = typeof peer.refuse === 'function' ? peer.refuse(target, deadlineMs) : peer.refuse;
   if (refusal !== undefined) {
     throw new TransportSecurityError(refusal, `${target.host}: ${refusal}`);
   }

@@ -51,6 +51,7 @@ const deliver = {
   SEALPOST_POLICY_TABLE: 'policies',
   SEALPOST_MESSAGE_TABLE: 'messages',
   SEALPOST_RETRY_TABLE: 'retries',
+  SEALPOST_CONTROL_TABLE: 'controls',
   SEALPOST_MESSAGE_BUCKET: 'bodies',
   SEALPOST_DELIVERY_QUEUE_URL: 'https://sqs.example/delivery',
   SEALPOST_DEAD_LETTER_QUEUE_URL: 'https://sqs.example/dead',

@@ -148,6 +148,7 @@ describe('the delivery function', () => {
           SEALPOST_POLICY_TABLE: importOf('PolicyTable'),
           SEALPOST_MESSAGE_TABLE: importOf('MessageTable'),
           SEALPOST_RETRY_TABLE: importOf('RetryTable'),
+          SEALPOST_CONTROL_TABLE: importOf('ControlTable'),
           SEALPOST_MESSAGE_BUCKET: importOf('MessageBucket'),
           SEALPOST_DELIVERY_QUEUE_URL: { Ref: Match.stringLikeRegexp('^DeliveryQueue') },
           SEALPOST_DEAD_LETTER_QUEUE_URL: { Ref: Match.stringLikeRegexp('^DeadLetterQueue') },
@@ -168,6 +169,7 @@ describe('least privilege of the delivery function', () => {
     ['RefPolicyTable', [], 'no grant on a name'],
     ['PolicyTable', ['dynamodb:GetItem', 'dynamodb:UpdateItem'], 'reads and updates policies'],
     ['RetryTable', ['dynamodb:PutItem'], 'only adds to the retry table'],
+    ['ControlTable', ['dynamodb:Query'], 'only reads what operators decided'],
     ['DeadLetterQueue', ['sqs:SendMessage'], 'only sends to the dead-letter queue'],
     ['Secret', [], 'no secret without a smart host'],
   ])('%s: %j, %s', (resource, actions) => {

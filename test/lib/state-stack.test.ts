@@ -27,6 +27,14 @@ describe('tables', () => {
       ],
       undefined,
     ],
+    [
+      'control',
+      [
+        ['kind', 'HASH'],
+        ['name', 'RANGE'],
+      ],
+      'removeAtSeconds',
+    ],
   ])('%s: its key, and whether items end by themselves', (_table, key, timeToLive) => {
     templates.state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
       KeySchema: key.map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
@@ -37,7 +45,7 @@ describe('tables', () => {
   });
 
   test('all can be restored, none can be deleted', () => {
-    templates.state.resourceCountIs('AWS::DynamoDB::GlobalTable', 3);
+    templates.state.resourceCountIs('AWS::DynamoDB::GlobalTable', 4);
     templates.state.allResources('AWS::DynamoDB::GlobalTable', {
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
@@ -122,9 +130,12 @@ test('the stack is protected against termination', () => {
   expect(stack.terminationProtection).toBe(true);
 });
 
-test.each(['PolicyTableName', 'MessageTableName', 'RetryTableName', 'MessageBucketName'])(
-  'output %s',
-  (name) => {
-    templates.state.hasOutput(name, { Value: { Ref: Match.anyValue() } });
-  },
-);
+test.each([
+  'PolicyTableName',
+  'MessageTableName',
+  'RetryTableName',
+  'ControlTableName',
+  'MessageBucketName',
+])('output %s', (name) => {
+  templates.state.hasOutput(name, { Value: { Ref: Match.anyValue() } });
+});
