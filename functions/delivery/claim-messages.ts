@@ -13,6 +13,9 @@ import type { ClaimedMessage } from './settle-delivery.ts';
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
 const leaseMarginMs = 5 * 60_000;
 
+/** A message that was begun no earlier than this before the end of the time for content never had a fair share of it. */
+const lateMs = 60_000;
+
 /** A record of the batch, prepared. */
 export interface PreparedRecord {
   readonly message: PreparedMessage;
@@ -109,6 +112,8 @@ async function claim(
   });
   switch (result.kind) {
     case 'done':
+    case 'held':
+      // A held delivery needs no record: its release makes a new one.
       record.finish('done');
       return undefined;
     case 'leased':
@@ -125,8 +130,31 @@ async function claim(
       record.finish('done');
       return undefined;
     case 'claimed':
-      return load(record, result.delivery, context);
+      return asksAlike(record.message, result.delivery)
+        ? load(record, result.delivery, context)
+        : sendCorrected(record, result.delivery, context);
   }
+}
+
+function asksAlike({ prepared }: PreparedMessage, { demand }: ClaimedDelivery): boolean {
+  return prepared.demand === demand.demand && prepared.explicit === demand.explicit;
+}
+
+/**
+ * The demand was overridden after this record was made: its group has planned for another one. The claim is freed
+ * first, so that the record in its place finds it free.
+ */
+async function sendCorrected(
+  record: PreparedRecord,
+  delivery: ClaimedDelivery,
+  { ports }: DeliveryContext,
+): Promise<undefined> {
+  const { message } = record;
+  await ports.messages.release(delivery);
+  await ports.queue.enqueue([
+    { ...message, prepared: { ...message.prepared, ...delivery.demand } },
+  ]);
+  record.finish('done');
 }
 
 /** The content is read under the claim; a record that cannot be read frees its claim again. */
@@ -163,6 +191,17 @@ async function freeAndKeep(
     context.ports.observe({ kind: 'fault', error });
   }
   record.finish('keep');
+}
+
+/**
+ * Whether a message for which the time was too short may go back to now uncounted. One that was begun early has met
+ * a slow peer, and one that is past its expiry is given up: else they would go round in circles.
+ */
+export function mayBePutBack(
+  { message, startedAtMs }: ClaimedRecord,
+  { ports, contentDeadlineMs }: DeliveryContext,
+): boolean {
+  return startedAtMs >= contentDeadlineMs - lateMs && ports.now() < Date.parse(message.expiresAt);
 }
 
 /**

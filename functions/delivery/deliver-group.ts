@@ -6,6 +6,7 @@ import {
   type ClaimedRecord,
   type ClaimSource,
   createClaimSource,
+  mayBePutBack,
   type PreparedRecord,
   putBackToNow,
 } from './claim-messages.ts';
@@ -155,13 +156,21 @@ async function settleRest(
 ): Promise<void> {
   const conclusion = concludeEnd(plan, end);
   for (let next = await source.next(); next !== undefined; next = await source.next()) {
-    await (conclusion === undefined
+    await (conclusion === undefined && mayBePutBack(next, context)
       ? putBackToNow(next, context)
-      : settleAlike(next, { plan, log: end.log, conclusion, context }));
+      : settleAlike(next, { plan, log: end.log, conclusion: conclusion ?? outOfTime, context }));
   }
 }
 
-/** Undefined: no host was to blame, only the clock, so no attempt is counted. */
+/** For a message that had time, and whose time went into channels that carried others. */
+const outOfTime: Conclusion = {
+  outcome: 'deferred',
+  code: 'time-too-short',
+  status: '4.4.7',
+  reason: 'no channel was at hand in the time that there was',
+};
+
+/** Undefined: no host was to blame, only the clock. */
 function concludeEnd(
   plan: DeliveryPlan,
   { kind, log }: Exclude<PlanEnd, { kind: 'finished' }>,

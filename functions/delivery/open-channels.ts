@@ -184,7 +184,8 @@ async function tryLevel(
   const { address, note, plan, context, requirement } = situation;
   const target = await describeTarget(situation, tls);
   try {
-    const channel = await context.pool.acquire(target, context.deadlineMs);
+    // A channel that opens later than that is of no use to any message.
+    const channel = await context.pool.acquire(target, context.contentDeadlineMs);
     const { tryNote, fail } = noteTry(channel, situation);
     note.tries.push(tryNote);
     if (requirement.requireTls && !channel.capabilities.has('REQUIRETLS')) {

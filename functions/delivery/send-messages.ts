@@ -1,6 +1,11 @@
 /** Sends messages over one open channel, each riding behind the end of the last (RFC 2920 §3.1). */
 import type { Transaction, TransactionResult } from '../protocol/smtp/transaction.ts';
-import { type ClaimedRecord, type ClaimSource, putBackToNow } from './claim-messages.ts';
+import {
+  type ClaimedRecord,
+  type ClaimSource,
+  mayBePutBack,
+  putBackToNow,
+} from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
 import type { OpenedChannel } from './open-channels.ts';
@@ -81,11 +86,11 @@ async function handleResult(
     first !== undefined &&
     first.outcome !== 'delivered'
   ) {
-    if (first.code === 'time-too-short') {
+    if (first.code === 'time-too-short' && mayBePutBack(claimed, context)) {
       await putBackToNow(claimed, context);
       return false;
     }
-    if (result.sessionLost) {
+    if (result.sessionLost && first.code !== 'time-too-short') {
       // Nothing of this message went out: it costs the next channel a transaction, not the message an attempt.
       opened.fail({ code: first.code, reason: first.reason });
       source.putBack(claimed);

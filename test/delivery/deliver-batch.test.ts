@@ -6,6 +6,7 @@ import {
   createHarness,
   delivered,
   enforce,
+  type Harness,
   mxOf,
   type Peer,
   record,
@@ -288,20 +289,26 @@ describe('several messages to one domain', () => {
 });
 
 describe('the time that is left', () => {
-  const tooShort: Peer = {
-    answer: (transaction) =>
-      alike(
-        transaction,
-        { outcome: 'deferred', code: 'time-too-short', reason: 'no time' },
-        { contentSent: 'none' },
-      ),
+  const tooShort: RecipientResult = {
+    outcome: 'deferred',
+    code: 'time-too-short',
+    reason: 'no time',
   };
+  /** The first message takes four minutes of less than five for content, or none; for the next there is no time. */
+  const firstTakes = (harness: Harness, elapsedMs: number): Peer => ({
+    answer: (transaction, index) => {
+      harness.nowMs += index === 0 ? elapsedMs : 0;
+      return index === 0
+        ? alike(transaction, delivered)
+        : alike(transaction, tooShort, { contentSent: 'none', sessionLost: true });
+    },
+  });
 
-  test('too short to await the reply: back to now, no attempt counted', async () => {
+  test('too short to await the reply of one begun late: back to now, no attempt counted', async () => {
     const harness = createHarness();
-    harness.peers.set('mx.rcpt.example', tooShort);
+    harness.peers.set('mx.rcpt.example', firstTakes(harness, 4 * 60_000));
     const one = record();
-    expect(await harness.deliver(one)).toEqual([]);
+    expect(await harness.deliver(record(), one)).toEqual([]);
     expect(harness.stores.sent).toMatchObject([{ id: idOf(one), attempt: 1 }]);
     harness.peers.clear();
     await harness.deliver(record({}, { body: JSON.stringify(harness.stores.sent[0]) }));
@@ -309,6 +316,58 @@ describe('the time that is left', () => {
       attempt: 1,
       recipients: [{ state: 'delivered' }],
     });
+  });
+
+  test('too short for one begun early: its peer is slow, and the attempt counts', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', firstTakes(harness, 0));
+    const one = record();
+    expect(await harness.deliver(record(), one)).toEqual([]);
+    expect(harness.stores.sent).toEqual([]);
+    expect(harness.stores.retryEntries()).toMatchObject([
+      { message: { id: idOf(one), attempt: 2 } },
+    ]);
+  });
+
+  test('too short for one that has expired: given up, not put back', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', firstTakes(harness, 4 * 60_000));
+    const one = record({ expiresAt: '2026-01-01T00:02:00Z' });
+    await harness.deliver(record(), one);
+    expect(harness.stores.sent).toEqual([]);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      recipients: [{ state: 'failed', status: '5.4.7' }],
+    });
+  });
+
+  test('used up by one that came early without any host to blame: the attempt counts', async () => {
+    const harness = createHarness();
+    harness.answers.set('mx.rcpt.example A', {
+      ...harness.mx.get('rcpt.example'),
+      get records() {
+        harness.nowMs += 5 * 60_000;
+        return ['203.0.114.25'];
+      },
+    } as never);
+    const [early, late] = [record(), record()];
+    await harness.deliver(early, late);
+    expect(harness.stores.retryEntries()).toMatchObject([
+      { message: { id: idOf(early), attempt: 2 } },
+    ]);
+    expect(harness.stores.sent).toMatchObject([{ id: idOf(late), attempt: 1 }]);
+  });
+
+  test('is what a channel has to be opened in: later no content may begin', async () => {
+    const harness = createHarness();
+    const leftMs: number[] = [];
+    harness.peers.set('mx.rcpt.example', {
+      refuse: (_target, deadlineMs) => {
+        leftMs.push(deadlineMs - harness.nowMs);
+        return 'smtp-timeout';
+      },
+    });
+    await harness.deliver(record());
+    expect(leftMs).toEqual([15 * 60_000 - 610_000]);
   });
 
   test('used up by hosts that failed: the attempt counts, or it would never end', async () => {
