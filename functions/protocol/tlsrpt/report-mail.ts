@@ -1,0 +1,91 @@
+/**
+ * The mail that carries a report.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-5.3 RFC 8460 §5.3}
+ */
+import { createHash } from 'node:crypto';
+
+/** What the mail says of the report that it carries. */
+export interface ReportMail {
+  /** The From address; its domain is the submitter and the domain of `contact-info`. */
+  readonly from: string;
+  readonly to: string;
+  /** The policy domain, in A-labels. */
+  readonly policyDomain: string;
+  /** `id-left@id-right`, as in the report. */
+  readonly reportId: string;
+  /** RFC 8460 §5.1. */
+  readonly fileName: string;
+  /** The report, compressed. */
+  readonly gzip: Uint8Array;
+  readonly nowMs: number;
+}
+
+/** RFC 2045 §6.8. */
+const base64LineChars = 76;
+
+/**
+ * Composes the mail, all ASCII, lines ended by CRLF. The same report gives the same octets but for the Date.
+ *
+ * @throws {RangeError} when a value would break out of its header field: a bug of the caller, who has checked them.
+ */
+export function composeReportMail(mail: ReportMail): Uint8Array {
+  const boundary = `tlsrpt-${createHash('sha256').update(mail.reportId).digest('hex').slice(0, 32)}`;
+  const submitter = mail.from.slice(mail.from.lastIndexOf('@') + 1);
+  const header = [
+    `From: ${mail.from}`,
+    `To: ${mail.to}`,
+    `Date: ${new Date(mail.nowMs).toUTCString().replace('GMT', '+0000')}`,
+    `Message-ID: <${mail.reportId}>`,
+    `Subject: Report Domain: ${mail.policyDomain}`,
+    ` Submitter: ${submitter}`,
+    ` Report-ID: <${mail.reportId}>`,
+    `TLS-Report-Domain: ${mail.policyDomain}`,
+    `TLS-Report-Submitter: ${submitter}`,
+    // RFC 8460 §3: it must arrive in spite of the very failures that it tells of (RFC 8689 §3).
+    'TLS-Required: No',
+    'Auto-Submitted: auto-generated',
+    'MIME-Version: 1.0',
+    'Content-Type: multipart/report; report-type="tlsrpt";',
+    ` boundary="${boundary}"`,
+  ];
+  const lines = [
+    ...header.map(checkLine),
+    '',
+    `--${boundary}`,
+    'Content-Type: text/plain; charset="us-ascii"',
+    'Content-Transfer-Encoding: 7bit',
+    '',
+    `This is an aggregate TLS report about ${mail.policyDomain},`,
+    `sent by ${submitter} (RFC 8460).`,
+    '',
+    `--${boundary}`,
+    'Content-Type: application/tlsrpt+gzip;',
+    checkLine(` name="${mail.fileName}"`),
+    'Content-Transfer-Encoding: base64',
+    'Content-Disposition: attachment;',
+    checkLine(` filename="${mail.fileName}"`),
+    '',
+    ...base64Lines(mail.gzip),
+    `--${boundary}--`,
+    '',
+  ];
+  return Buffer.from(lines.join('\r\n'), 'ascii');
+}
+
+function base64Lines(octets: Uint8Array): string[] {
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('base64');
+  const lines: string[] = [];
+  for (let start = 0; start < text.length; start += base64LineChars) {
+    lines.push(text.slice(start, start + base64LineChars));
+  }
+  return lines;
+}
+
+/** RFC 5322 §2.1.1, §2.2: a line of the header is printable ASCII, 998 chars at the most. */
+function checkLine(line: string): string {
+  if (!/^[\x20-\x7e]{1,998}$/.test(line)) {
+    throw new RangeError(`not a line of a header: ${JSON.stringify(line.slice(0, 80))}`);
+  }
+  return line;
+}
