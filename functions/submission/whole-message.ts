@@ -26,9 +26,9 @@ export interface WholeMessage {
   /** Octets as handed in. */
   readonly bytes: number;
   /** By which door it came. */
-  readonly via: 'api';
-  /** The principal that submitted it. */
-  readonly by: string;
+  readonly via: 'http' | 'sqs';
+  /** The principal that submitted it, where its door knows one. */
+  readonly by?: string;
   /** Of all that was asked for, envelope and content: a request with another one is another message. */
   readonly fingerprint: string;
   readonly parts: readonly WholePart[];

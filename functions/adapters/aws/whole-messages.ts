@@ -67,8 +67,8 @@ const messageSchema = z.strictObject({
   submittedAt: z.string(),
   expiresAt: z.string(),
   bytes: z.int(),
-  via: z.literal('api'),
-  by: z.string(),
+  via: z.enum(['http', 'sqs']),
+  by: z.string().exactOptional(),
   fingerprint: z.string(),
   parts: z.array(
     z.strictObject({
