@@ -16,6 +16,9 @@ export interface WholePart {
   readonly recipients: readonly string[];
 }
 
+/** By which door a message came. */
+export type SubmissionWay = 'http' | 'sqs';
+
 export interface WholeMessage {
   readonly id: string;
   /** '' for the null reverse-path. */
@@ -25,12 +28,12 @@ export interface WholeMessage {
   readonly expiresAt: string;
   /** Octets as handed in. */
   readonly bytes: number;
-  /** By which door it came. */
-  readonly via: 'http' | 'sqs';
+  readonly via: SubmissionWay;
   /** The principal that submitted it, where its door knows one. */
   readonly by?: string;
   /** Of all that was asked for, envelope and content: a request with another one is another message. */
   readonly fingerprint: string;
+  /** One for each next-hop domain, in the order in which the domains first appear. */
   readonly parts: readonly WholePart[];
   /** Whether it is known that every part is in the queue. */
   readonly queued: boolean;
