@@ -268,6 +268,7 @@ function createStores(
           recipients: message.rcptTo.map(
             (recipient): RecipientState => ({ ...withoutUndefined(recipient), state: 'pending' }),
           ),
+          demand: message.prepared,
         },
       }),
       settle: async ({ why }) => {

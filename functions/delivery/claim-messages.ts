@@ -34,13 +34,15 @@ export type Disposition = 'done' | 'keep';
 /** A claimed message together with its record. */
 export interface ClaimedRecord extends ClaimedMessage {
   readonly record: PreparedRecord;
+  /** Forgets the content till it is asked for again, so that a message that waits holds no slot. */
+  readonly dropContent: () => void;
 }
 
 /** Hands out the messages of a group. */
 export interface ClaimSource {
-  /** The next message under our claim; undefined when there is none left. */
+  /** The next message under our claim, its content not read yet; undefined when there is none left. */
   next(): Promise<ClaimedRecord | undefined>;
-  /** Takes a message back whose channel died before its content went out; it comes next. */
+  /** Takes a message back that found no channel, or whose channel died before its content went out; it comes next. */
   putBack(claimed: ClaimedRecord): void;
   /** Everything that is left, after a fault: frees what is claimed and keeps all of it in the queue. */
   keepRest(): Promise<void>;
@@ -55,6 +57,7 @@ export function createClaimSource(
   const returned: ClaimedRecord[] = [];
   return {
     putBack: (claimed) => {
+      claimed.dropContent();
       returned.push(claimed);
     },
     keepRest: async () => {
@@ -131,7 +134,7 @@ async function claim(
       return undefined;
     case 'claimed':
       return asksAlike(record.message, result.delivery)
-        ? load(record, result.delivery, context)
+        ? describeClaim(record, result.delivery, context)
         : sendCorrected(record, result.delivery, context);
   }
 }
@@ -157,26 +160,53 @@ async function sendCorrected(
   record.finish('done');
 }
 
-/** The content is read under the claim; a record that cannot be read frees its claim again. */
-async function load(
+function describeClaim(
   record: PreparedRecord,
   delivery: ClaimedDelivery,
   context: DeliveryContext,
-): Promise<ClaimedRecord | undefined> {
-  const startedAtMs = context.ports.now();
+): ClaimedRecord {
   const { message } = record;
-  const freeSlot = 'bucket' in message.content ? await record.takeContentSlot() : () => {};
-  try {
-    const content = await context.ports.contents.read(message.content);
-    const finish = (disposition: Disposition): void => {
-      freeSlot();
-      record.finish(disposition);
-    };
-    return { record: { ...record, finish }, message, delivery, startedAtMs, content };
-  } catch (error) {
+  let reading: Promise<Uint8Array> | undefined;
+  let freeSlot = (): void => {};
+  const dropContent = (): void => {
+    reading = undefined;
     freeSlot();
-    await context.ports.messages.release(delivery);
-    throw error;
+  };
+  const read = async (): Promise<Uint8Array> => {
+    if ('bucket' in message.content) {
+      freeSlot = await record.takeContentSlot();
+    }
+    return context.ports.contents.read(message.content);
+  };
+  const finish = (disposition: Disposition): void => {
+    dropContent();
+    record.finish(disposition);
+  };
+  return {
+    record: { ...record, finish },
+    message,
+    delivery,
+    startedAtMs: context.ports.now(),
+    content: () => {
+      reading ??= read();
+      return reading;
+    },
+    dropContent,
+  };
+}
+
+/** Reads a claimed message's content; where it cannot be had the claim is freed, and the record refused. */
+export async function loadContent(
+  claimed: ClaimedRecord,
+  context: DeliveryContext,
+): Promise<Uint8Array | undefined> {
+  const { record, delivery } = claimed;
+  try {
+    return await claimed.content();
+  } catch (error) {
+    await freeClaim(delivery, context);
+    record.finish(await refuseRecord(record, error, context));
+    return undefined;
   }
 }
 
@@ -184,13 +214,17 @@ async function freeAndKeep(
   { record, delivery }: ClaimedRecord,
   context: DeliveryContext,
 ): Promise<void> {
+  await freeClaim(delivery, context);
+  record.finish('keep');
+}
+
+async function freeClaim(delivery: ClaimedDelivery, { ports }: DeliveryContext): Promise<void> {
   try {
-    await context.ports.messages.release(delivery);
+    await ports.messages.release(delivery);
   } catch (error) {
     // The lease ends by itself; the record comes back no earlier than that.
-    context.ports.observe({ kind: 'fault', error });
+    ports.observe({ kind: 'fault', error });
   }
-  record.finish('keep');
 }
 
 /**

@@ -1,11 +1,9 @@
 /** The message store in memory. */
 import {
   assertSettlement,
-  type DeliveryRow,
+  encodeDemand,
   encodeEnvelope,
   pendingRecipients,
-  type RowEnvelope,
-  type StoredContent,
 } from '../../functions/adapters/aws/delivery-row.ts';
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
 import {
@@ -17,9 +15,16 @@ import type {
   ClaimedDelivery,
   ClaimRequest,
   ClaimResult,
+  DeliveryDemand,
   RecipientState,
   Settlement,
 } from '../../functions/delivery/ports.ts';
+import type {
+  DeliveryRow,
+  HeldNote,
+  RowEnvelope,
+  StoredContent,
+} from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import type { ContentReference } from '../../functions/submission/queue-message.ts';
 import { copy, type Run } from './boundaries.ts';
@@ -32,6 +37,8 @@ interface MemoryRow {
   leaseEndMs: number;
   recipients: readonly RecipientState[];
   readonly envelope: RowEnvelope;
+  demand: DeliveryDemand;
+  held?: HeldNote;
   content?: StoredContent;
   nextDueAtMs?: number;
   settledAtMs?: number;
@@ -86,6 +93,7 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
     leaseEndMs: 0,
     recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
     envelope: JSON.parse(encodeEnvelope(message)) as RowEnvelope,
+    demand: JSON.parse(encodeDemand(prepared)) as DeliveryDemand,
   };
   if (row.hash !== prepared.hash) {
     return { kind: 'conflict' };
@@ -93,6 +101,9 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   const isFinished = row.recipients.every(({ state }) => state !== 'pending');
   if (isFinished || row.attempt > attempt || (row.attempt === attempt && row.settled)) {
     return { kind: 'done' };
+  }
+  if (row.held !== undefined && request.evenIfHeld !== true) {
+    return { kind: 'held' };
   }
   if (!row.settled && row.leaseEndMs > nowMs) {
     return { kind: 'leased', untilMs: row.leaseEndMs };
@@ -104,7 +115,8 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   delete row.nextDueAtMs;
   rows.set(key, row);
   const { domain } = prepared;
-  return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients: row.recipients } };
+  const { recipients, demand } = row;
+  return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients, demand } };
 }
 
 function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord[]): void {
@@ -115,7 +127,10 @@ function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord
   if (note !== undefined) {
     row.note = note;
   }
-  if (next !== undefined) {
+  if (next === undefined) {
+    delete row.held;
+    delete row.nextDueAtMs;
+  } else {
     row.nextDueAtMs = next.dueAtMs;
     row.content = assertKept(copy(next.content));
     whyHistory.push(why);

@@ -1,60 +1,26 @@
 /**
  * The row of a delivery in the message table: what is in it, and how it is written as a DynamoDB item.
  *
- * The row alone is enough to make the queue message of the next attempt again: envelope, demand, times, recipients
- * with what is still to do, and, from the first time a delivery is put off, where the content is. Compound values are
- * JSON, one attribute each.
+ * Compound values are JSON, one attribute each. What a delivery is made of: functions/delivery/stored-delivery.ts.
  */
+import { createHash } from 'node:crypto';
 import * as z from 'zod';
-import type { ClaimedDelivery, RecipientState, Settlement } from '../../delivery/ports.ts';
+import type {
+  ClaimedDelivery,
+  DeliveryDemand,
+  RecipientState,
+  Settlement,
+} from '../../delivery/ports.ts';
+import type {
+  DeliveryKey,
+  DeliveryRow,
+  HeldNote,
+  RowEnvelope,
+} from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import { type FailureCode, failures } from '../../protocol/errors.ts';
-import type {
-  ContentReference,
-  PreparedMessage,
-  PreparedPart,
-} from '../../submission/queue-message.ts';
+import type { PreparedMessage, PreparedPart } from '../../submission/queue-message.ts';
 import { type Item, type ItemReader, itemReader, text } from './item.ts';
-
-/** A queue message without what its row keeps elsewhere. */
-export type RowEnvelope = Omit<PreparedMessage, 'id' | 'rcptTo' | 'content' | 'attempt'>;
-
-/** Content that outlives its queue message. */
-export type StoredContent = Extract<ContentReference, { readonly bucket: string }>;
-
-/** A delivery as it stands. */
-export interface DeliveryRow {
-  readonly id: string;
-  readonly domain: string;
-  /** The last attempt that was claimed. */
-  readonly attempt: number;
-  /**
-   * `attempting`: claimed and not settled; its lease may be over. `deferred`: settled, and somebody is still pending.
-   * `finished`: settled, and nobody is.
-   */
-  readonly state: 'attempting' | 'deferred' | 'finished';
-  /** Until when the last claim holds, epoch milliseconds; 0 where it was released. */
-  readonly leaseEndMs: number;
-  readonly recipients: readonly RecipientState[];
-  readonly envelope: RowEnvelope;
-  /** Absent while the content has only ever come inside the queue message. */
-  readonly content?: StoredContent;
-  /** When the next attempt is due, epoch milliseconds; on `deferred` rows only. */
-  readonly nextDueAtMs?: number;
-  readonly settledAtMs?: number;
-  /** Of the last attempt that was settled. */
-  readonly why?: WhyRecord;
-  /** What was left out of the row for want of room. */
-  readonly note?: string;
-  /** When DynamoDB may remove the row, epoch seconds; on `finished` rows only. */
-  readonly removeAtSeconds?: number;
-}
-
-/** Names a row or one of its history items. */
-export interface DeliveryKey {
-  readonly id: string;
-  readonly domain: string;
-}
 
 export function deliveryKey({ id, domain }: DeliveryKey): Item {
   return { id: text(id), part: text(`delivery#${domain}`) };
@@ -68,6 +34,18 @@ export function whyKey({ id, domain }: DeliveryKey, attempt: number): Item {
 export function encodeEnvelope(message: PreparedMessage): string {
   const { id: _id, rcptTo: _rcptTo, content: _content, attempt: _attempt, ...envelope } = message;
   return JSON.stringify(envelope satisfies RowEnvelope);
+}
+
+export function encodeDemand({ demand, demandReason, explicit }: DeliveryDemand): string {
+  return JSON.stringify({ demand, demandReason, explicit } satisfies DeliveryDemand);
+}
+
+/** Shards of the lists of what waits: DynamoDB takes 1,000 writes a second and index partition. */
+export const waitingShards = 8;
+
+/** The shard of a message: the same for all its deliveries, evenly spread over messages. */
+export function waitingShard(id: string): string {
+  return String(createHash('sha256').update(id).digest().readUInt32BE(0) % waitingShards);
 }
 
 /** The recipients of a message that nobody has tried to deliver yet. */
@@ -147,6 +125,19 @@ const envelopeSchema = z.strictObject({
   } satisfies Record<keyof PreparedPart, z.ZodType>),
 } satisfies Record<keyof RowEnvelope, z.ZodType>);
 
+const demandSchema = z.strictObject({
+  demand: z.enum(['require', 'default', 'optional']),
+  demandReason: z.string(),
+  explicit: z.boolean(),
+} satisfies Record<keyof DeliveryDemand, z.ZodType>);
+
+/** Of an item, or of what an index shows of it. */
+export const heldSchema: z.ZodType<HeldNote> = z.strictObject({
+  author: z.string(),
+  reason: z.string(),
+  sinceMs: z.int(),
+} satisfies Record<keyof HeldNote, z.ZodType>);
+
 const contentSchema = z.strictObject({ bucket: z.string(), key: z.string() });
 
 /** For people to read; nothing is decided by it, so its inner shape is taken on trust. */
@@ -171,6 +162,7 @@ export function decodeClaimed(row: ItemReader, { id, domain }: DeliveryKey): Cla
     attempt: row.integer('attempt'),
     token: row.text('token'),
     recipients: row.json('recipients', recipientsSchema),
+    demand: row.json('demand', demandSchema),
   };
 }
 
@@ -185,7 +177,9 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     leaseEndMs: row.integer('leaseEndMs'),
     recipients,
     envelope: row.json('envelope', envelopeSchema),
+    demand: row.json('demand', demandSchema),
     ...(row.has('content') && { content: row.json('content', contentSchema) }),
+    ...(row.has('held') && { held: row.json('held', heldSchema) }),
     ...(row.has('nextDueAtMs') && { nextDueAtMs: row.integer('nextDueAtMs') }),
     ...(row.has('settledAtMs') && { settledAtMs: row.integer('settledAtMs') }),
     ...(row.has('why') && { why: row.json('why', whySchema) }),

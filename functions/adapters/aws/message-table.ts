@@ -3,7 +3,8 @@
  *
  * Keys: `id` and `part`, both texts. `part` is `delivery#<domain>` for the row, `why#<domain>#<attempt>` for the
  * record of an attempt that put mail off. TTL attribute: `removeAtSeconds`. A delivery that succeeds at once costs two
- * writes and no read: the claim and the settling.
+ * writes and no read: the claim and the settling. Rows that were put off carry `waiting`, the shard under which the
+ * two indexes of waiting-index.ts list them.
  *
  * The contract is `MessageStore` in functions/delivery/ports.ts; conditional writes alone keep it, without
  * transactions, streams or clocks of DynamoDB's own.
@@ -17,17 +18,19 @@ import type {
   MessageStore,
   Settlement,
 } from '../../delivery/ports.ts';
+import type { DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import {
   assertSettlement,
-  type DeliveryRow,
   decodeClaimed,
   decodeRow,
   deliveryKey,
+  encodeDemand,
   encodeEnvelope,
   pendingRecipients,
   rowReader,
+  waitingShard,
   whyKey,
 } from './delivery-row.ts';
 import { flag, type Item, integer, text } from './item.ts';
@@ -71,21 +74,25 @@ export function createMessageTable(options: MessageTableOptions): MessageTable {
 
 /**
  * The row does not exist; or it is this message's and not finished, and the attempt is due by the rule of
- * `MessageStore`. `removeAtSeconds` marks a finished row.
+ * `MessageStore`. `removeAtSeconds` marks a finished row, `held` one that an operator holds.
  */
-const claimCondition =
-  'attribute_not_exists(#id) OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND (' +
-  '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
-  '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))';
+function claimCondition(evenIfHeld: boolean): string {
+  return (
+    'attribute_not_exists(#id) OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND ' +
+    `${evenIfHeld ? '' : 'attribute_not_exists(#held) AND '}(` +
+    '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
+    '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))'
+  );
+}
 
 async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimResult> {
-  const { message, token, nowMs, leaseEndMs } = request;
+  const { message, token, nowMs, leaseEndMs, evenIfHeld = false } = request;
   const { id, attempt, content, prepared } = message;
   const key = { id, domain: prepared.domain };
   const claimId = randomUUID();
   const { met, item } = await updateIf(settings, {
     key: deliveryKey(key),
-    condition: claimCondition,
+    condition: claimCondition(evenIfHeld),
     conditionValues: { nowMs: integer(nowMs), yes: flag(true) },
     set: {
       hash: text(prepared.hash),
@@ -96,10 +103,14 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
       leaseEndMs: integer(leaseEndMs),
       ...('bucket' in content && { content: text(JSON.stringify(content)) }),
     },
-    // What is still to do is the row's to say, never the queue message's.
+    // What is still to do, and what is asked of the channel, is the row's to say, never the queue message's.
     setIfAbsent: {
       recipients: text(encodeNewRecipients(pendingRecipients(message))),
       envelope: text(encodeEnvelope(message)),
+      demand: text(encodeDemand(prepared)),
+      // For the lists of what waits, should it be put off.
+      mailFrom: text(message.mailFrom),
+      submittedAtMs: integer(Date.parse(message.submittedAt)),
     },
     remove: ['nextDueAtMs'],
   });
@@ -133,6 +144,9 @@ function judgeRefusal(
   const isPast = attempt > message.attempt || (attempt === message.attempt && settled);
   if (isPast || row.has('removeAtSeconds')) {
     return { kind: 'done' };
+  }
+  if (row.has('held') && request.evenIfHeld !== true) {
+    return { kind: 'held' };
   }
   const untilMs = row.integer('leaseEndMs');
   return untilMs > nowMs ? { kind: 'leased', untilMs } : leasedBySomebody(nowMs);
@@ -171,9 +185,17 @@ async function settle(settings: Settings, settlement: Settlement): Promise<boole
       ...(note !== '' && { note: text(note) }),
       ...(next === undefined
         ? { removeAtSeconds: integer(removeAtSeconds) }
-        : { nextDueAtMs: integer(next.dueAtMs), content: text(JSON.stringify(next.content)) }),
+        : {
+            waiting: text(waitingShard(delivery.id)),
+            nextDueAtMs: integer(next.dueAtMs),
+            content: text(JSON.stringify(next.content)),
+          }),
     },
-    ...(note === '' && { remove: ['note'] }),
+    remove: [
+      ...(note === '' ? ['note'] : []),
+      // What is finished waits no more, and nobody needs to release it.
+      ...(next === undefined ? ['waiting', 'held', 'nextDueAtMs'] : []),
+    ],
   });
   return met || (item !== undefined && isSettledBy(settings, item, delivery));
 }

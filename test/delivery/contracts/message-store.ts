@@ -7,6 +7,7 @@ import type {
   ClaimResult,
   Settlement,
 } from '../../../functions/delivery/ports.ts';
+import { nextMessage } from '../../../functions/delivery/stored-delivery.ts';
 import type { QueueRecipient } from '../../../functions/submission/queue-message.ts';
 import {
   claimRequest,
@@ -62,6 +63,11 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
         attempt: 1,
         token: 'worker-of-1',
         recipients: rcptTo.map((each) => ({ ...each, state: 'pending' })),
+        demand: {
+          demand: 'require',
+          demandReason: 'requireTls of the message',
+          explicit: true,
+        },
       });
     });
 
@@ -258,6 +264,40 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
       );
       const { id, attempt, envelope, content } = row;
       expect({ ...envelope, id, rcptTo, content, attempt }).toEqual(message);
+      expect(nextMessage(row)).toEqual({ ...message, attempt: 2 });
+    });
+
+    test('an attempt that was begun and never settled is made again, not the one after it', async () => {
+      const store = await make();
+      await claimed(store, attemptOf(3));
+      const row = await store.readDelivery('m-1', 'example.org');
+      expect(row && nextMessage(row)).toEqual(preparedMessage({ attempt: 3 }));
+    });
+
+    test('no queue message is made of a delivery that is finished', async () => {
+      const store = await make();
+      await store.settle(finished(await claimed(store, attemptOf(1))));
+      const row = await store.readDelivery('m-1', 'example.org');
+      expect(row && nextMessage(row)).toBeUndefined();
+    });
+
+    test('nor of one whose content came inside its queue message only', async () => {
+      const store = await make();
+      await claimed(store, claimRequest({ message: preparedMessage({ content: { data: '' } }) }));
+      const row = await store.readDelivery('m-1', 'example.org');
+      expect(row && nextMessage(row)).toBeUndefined();
+    });
+
+    test('the demand of the first claim stays, whatever a later queue message says', async () => {
+      const store = await make();
+      await store.settle(putOff(await claimed(store, attemptOf(1))));
+      const { prepared } = preparedMessage();
+      const stale = preparedMessage({
+        attempt: 2,
+        prepared: { ...prepared, demand: 'default', explicit: false },
+      });
+      const { demand } = await claimed(store, claimRequest({ message: stale }));
+      expect(demand).toMatchObject({ demand: 'require', explicit: true });
     });
 
     test('twice is once: the second changes nothing and is told that it is settled', async () => {
