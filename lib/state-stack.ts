@@ -1,6 +1,13 @@
 /** What must outlive every deployment: tables, message contents, and the addresses that the world knows us by. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
-import { AttributeType, Billing, TableEncryptionV2, TableV2 } from 'aws-cdk-lib/aws-dynamodb';
+import {
+  AttributeType,
+  Billing,
+  type GlobalSecondaryIndexPropsV2,
+  ProjectionType,
+  TableEncryptionV2,
+  TableV2,
+} from 'aws-cdk-lib/aws-dynamodb';
 import { CfnEIP } from 'aws-cdk-lib/aws-ec2';
 import {
   BlockPublicAccess,
@@ -46,6 +53,10 @@ export class StateStack extends Stack {
       partitionKey: 'id',
       sortKey: 'part',
       timeToLive: true,
+      indexes: [
+        waitingIndex('WaitingByDue', 'nextDueAtMs', 'submittedAtMs'),
+        waitingIndex('WaitingByAge', 'submittedAtMs', 'nextDueAtMs'),
+      ],
     });
     this.retryTable = createTable(this, 'RetryTable', {
       partitionKey: 'bucket',
@@ -75,6 +86,23 @@ interface TableShape {
   readonly partitionKey: string;
   readonly sortKey?: string;
   readonly timeToLive: boolean;
+  readonly indexes?: GlobalSecondaryIndexPropsV2[];
+}
+
+/** Lists deliveries that were put off, by shard; other rows have no `waiting` and cost nothing here. */
+function waitingIndex(
+  indexName: string,
+  orderedBy: string,
+  other: string,
+): GlobalSecondaryIndexPropsV2 {
+  return {
+    indexName,
+    partitionKey: { name: 'waiting', type: AttributeType.STRING },
+    sortKey: { name: orderedBy, type: AttributeType.NUMBER },
+    projectionType: ProjectionType.INCLUDE,
+    // What a list shows; rows may have 400 KB.
+    nonKeyAttributes: ['mailFrom', 'attempt', 'held', other],
+  };
 }
 
 function createTable(scope: Construct, id: string, shape: TableShape): TableV2 {
@@ -84,6 +112,7 @@ function createTable(scope: Construct, id: string, shape: TableShape): TableV2 {
       sortKey: { name: shape.sortKey, type: AttributeType.STRING },
     }),
     ...(shape.timeToLive && { timeToLiveAttribute }),
+    ...(shape.indexes !== undefined && { globalSecondaryIndexes: shape.indexes }),
     billing: Billing.onDemand(),
     encryption: TableEncryptionV2.dynamoOwnedKey(),
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },

@@ -38,9 +38,30 @@ describe('tables', () => {
   ])('%s: its key, and whether items end by themselves', (_table, key, timeToLive) => {
     templates.state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
       KeySchema: key.map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
-      AttributeDefinitions: key.map(([AttributeName]) => ({ AttributeName, AttributeType: 'S' })),
+      AttributeDefinitions: Match.arrayWith(
+        key.map(([AttributeName]) => ({ AttributeName, AttributeType: 'S' })),
+      ),
       TimeToLiveSpecification:
         timeToLive === undefined ? Match.absent() : { AttributeName: timeToLive, Enabled: true },
+    });
+  });
+
+  test.each([
+    ['WaitingByDue', 'nextDueAtMs', 'when the next attempt is due'],
+    ['WaitingByAge', 'submittedAtMs', 'oldest first'],
+  ])('what waits is listed by %s: %s, %s', (IndexName, orderedBy) => {
+    templates.state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
+      AttributeDefinitions: Match.arrayWith([{ AttributeName: orderedBy, AttributeType: 'N' }]),
+      GlobalSecondaryIndexes: Match.arrayWith([
+        Match.objectLike({
+          IndexName,
+          KeySchema: [
+            { AttributeName: 'waiting', KeyType: 'HASH' },
+            { AttributeName: orderedBy, KeyType: 'RANGE' },
+          ],
+          Projection: Match.objectLike({ ProjectionType: 'INCLUDE' }),
+        }),
+      ]),
     });
   });
 
