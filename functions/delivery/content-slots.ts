@@ -7,7 +7,8 @@ export type TakeContentSlot = () => Promise<() => void>;
 
 /**
  * Makes `slotsMax` slots. Who holds one may wait for a second only while the first is sure to come free without it: so
- * does a message that rides behind the end of another.
+ * does a message that rides behind the end of another. And never for a channel, which may be kept by who waits for a
+ * slot.
  */
 export function createContentSlots(slotsMax: number): TakeContentSlot {
   let taken = 0;

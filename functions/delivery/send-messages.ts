@@ -3,6 +3,7 @@ import type { Transaction, TransactionResult } from '../protocol/smtp/transactio
 import {
   type ClaimedRecord,
   type ClaimSource,
+  loadContent,
   mayBePutBack,
   putBackToNow,
 } from './claim-messages.ts';
@@ -39,7 +40,13 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
     if (claimed === undefined) {
       break;
     }
-    const result = opened.channel.transact(describeTransaction(claimed, opened), deadlineMs);
+    // The slot that this may wait for comes free without us: nobody waits for a channel and holds one.
+    const content = await loadContent(claimed, context);
+    if (content === undefined) {
+      continue;
+    }
+    const transaction = describeTransaction(claimed, content, opened);
+    const result = opened.channel.transact(transaction, deadlineMs);
     const handled = result.then(async (what) => {
       carried = (await handleResult(what, claimed, opened, sending)) || carried;
     });
@@ -53,8 +60,11 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
   return carried || opened.channel.usable;
 }
 
-function describeTransaction(claimed: ClaimedRecord, opened: OpenedChannel): Transaction {
-  const { message, delivery, content } = claimed;
+function describeTransaction(
+  { message, delivery }: ClaimedRecord,
+  content: Uint8Array,
+  opened: OpenedChannel,
+): Transaction {
   const recipients = pendingRecipients(delivery).map(({ address, notify, orcpt }) => ({
     address,
     ...(notify === undefined ? {} : { notify }),

@@ -17,8 +17,8 @@ export interface ClaimedMessage {
   readonly message: PreparedMessage;
   readonly delivery: ClaimedDelivery;
   readonly startedAtMs: number;
-  /** As handed in; loaded once the claim is ours. */
-  readonly content: Uint8Array;
+  /** As handed in; read when it is first asked for, and not again. Rejects as `ContentStore.read` does. */
+  readonly content: () => Promise<Uint8Array>;
 }
 
 /** What became of one recipient: the peer's word, or a verdict of ours with the status that goes with it. */
@@ -152,7 +152,7 @@ async function scheduleNext(
 ): Promise<{ dueAtMs: number; content: PreparedMessage['content'] }> {
   const kept =
     'data' in message.content
-      ? await ports.contents.keep(contentName(message), content)
+      ? await ports.contents.keep(contentName(message), await content())
       : message.content;
   const { attempt } = delivery;
   const dueAtMs = nextAttemptAt({ attempt, nowMs, id: message.id });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createContentSlots } from '../../functions/delivery/content-slots.ts';
-import { createHarness, record } from './harness.ts';
+import { createHarness, mxOf, record } from './harness.ts';
 
 describe('content slots', () => {
   test('no more are taken than there are, and who waits comes next', async () => {
@@ -58,4 +58,31 @@ test('a batch holds at most four bodies from the bucket, and all of it is delive
   expect(harness.sent).toHaveLength(10);
   expect(reads).toBe(20);
   expect(heldMax).toBe(4);
+});
+
+test('a message that waits for a connection holds no slot: who has the connection gets one', async () => {
+  const harness = createHarness();
+  const content = await harness.stores.contents.keep(
+    'big',
+    Buffer.from('Subject: x\r\n\r\nhi\r\n'),
+  );
+  // Six domains at one host that takes two connections at a time, and more messages than there are slots.
+  const domains = Array.from({ length: 6 }, (_, index) => `rcpt${index}.example`);
+  for (const domain of domains) {
+    harness.mx.set(domain, mxOf('mx.shared.example'));
+  }
+  let reads = 0;
+  harness.stores.intercept(async ({ operation, phase }) => {
+    // What prepare and sending read takes longer than everything else.
+    if (operation === 'read' && phase === 'before') {
+      reads += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+  const batch = domains.flatMap((domain) =>
+    Array.from({ length: 3 }, () => record({ content, rcptTo: [{ address: `a@${domain}` }] })),
+  );
+  expect(await harness.deliver(...batch)).toEqual([]);
+  expect(harness.sent).toHaveLength(18);
+  expect(reads).toBe(36);
 });
