@@ -5,17 +5,25 @@
  * holds what is due by the start of its minute, never later. Whoever reads a bucket once its minute has begun finds it
  * complete, clocks that differ aside: nothing is written into a bucket that begins within a minute of now. There is no
  * TTL: an item ends when it was sent, however late that is.
+ *
+ * A message that waits for a domain is listed there too: under `wait#<domain>#<shard>` a pointer, `<submitted>#<entry>`,
+ * says in which bucket the item is. So the oldest come first, and no domain's backlog is in one partition. What else
+ * is in the table: retry-reader.ts (`requeue`) and backoff-table.ts (`backoff#<shard>`).
  */
 import { createHash } from 'node:crypto';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RetryStore } from '../../delivery/ports.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
+import { writeItems } from './batch-calls.ts';
 import type { Table } from './conditional-update.ts';
-import { integer, text } from './item.ts';
+import { type Item, integer, text } from './item.ts';
 import { orUnavailable } from './store-failure.ts';
 
 /** Shards of one minute: DynamoDB takes 1,000 writes a second and partition, this many times that is enough. */
 export const retryShardsDefault = 4;
+
+/** Shards of what waits for one domain. */
+export const waitShards = 16;
 
 const minuteMs = 60_000;
 
@@ -32,7 +40,7 @@ export interface RetryTableOptions extends Table {
 export function createRetryTable(options: RetryTableOptions): RetryStore {
   const { client, tableName, shards = retryShardsDefault, now } = options;
   return {
-    put: async (message, dueAtMs) => {
+    put: async (message, dueAtMs, waitingFor) => {
       if (!('bucket' in message.content)) {
         throw new TypeError('content that waits for another attempt is kept in the bucket');
       }
@@ -42,12 +50,39 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
         entry: text(retryEntry(message)),
         dueAtMs: integer(dueAtMs),
         message: text(JSON.stringify(message)),
+        ...(waitingFor !== undefined && { waitingFor: text(waitingFor) }),
       };
-      await orUnavailable(`PutItem on table ${tableName}`, () =>
-        client.send(new PutItemCommand({ TableName: tableName, Item: item })),
+      if (waitingFor === undefined) {
+        await orUnavailable(`PutItem on table ${tableName}`, () =>
+          client.send(new PutItemCommand({ TableName: tableName, Item: item })),
+        );
+        return;
+      }
+      const pointer = {
+        ...waitPointerKey(message, waitingFor),
+        target: item.bucket,
+        targetEntry: item.entry,
+      };
+      await writeItems(
+        { client, tableName },
+        [item, pointer].map((Item) => ({ PutRequest: { Item } })),
       );
     },
   };
+}
+
+/** The key under which a message is listed that waits for a domain. */
+export function waitPointerKey(message: PreparedMessage, domain: string): Item {
+  const submittedAtMs = String(Date.parse(message.submittedAt)).padStart(13, '0');
+  return {
+    bucket: text(waitBucket(domain, retryShard(message.id, waitShards))),
+    entry: text(`${submittedAtMs}#${retryEntry(message)}`),
+  };
+}
+
+/** The partition key of one shard of what waits for a domain. */
+export function waitBucket(domain: string, shard: number): string {
+  return `wait#${domain}#${shard}`;
 }
 
 /** When the minute begins in whose bucket something goes that is due at `dueAtMs`. */
