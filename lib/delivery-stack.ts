@@ -22,6 +22,7 @@ import { HandlerFunction } from './handler-function.ts';
 import { NatEgress } from './nat-egress.ts';
 import { PolicyRefresh } from './policy-refresh.ts';
 import type { StateStack } from './state-stack.ts';
+import { grantTable } from './table-grants.ts';
 
 /** An Elastic IP to send from. */
 export interface SendingAddress {
@@ -166,7 +167,13 @@ function grantDelivery(
   { deliveryQueue, deadLetterQueue }: Queues,
 ): void {
   state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-  state.messageTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem');
+  grantTable(
+    deliver,
+    state.messageTable,
+    'dynamodb:GetItem',
+    'dynamodb:PutItem',
+    'dynamodb:UpdateItem',
+  );
   state.retryTable.grant(deliver, 'dynamodb:PutItem');
   state.controlTable.grant(deliver, 'dynamodb:Query');
   allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
