@@ -35,8 +35,10 @@ export function formatWhy(why: WhyRecord): string {
 }
 
 function formatPolicy(policy: NonNullable<WhyRecord['policy']>): string {
-  const { kind, mode, mx, id, source, reason } = policy;
-  const facts = kind === 'policy' ? `${mode}, mx ${mx?.join(' ')}, id ${id}, from ${source}` : kind;
+  const { kind, mode, mx, id, source, setBy, reason } = policy;
+  const by = setBy === undefined ? '' : `, set by ${setBy}`;
+  const facts =
+    kind === 'policy' ? `${mode}, mx ${mx?.join(' ')}, id ${id}, from ${source}${by}` : kind;
   return reason === undefined ? facts : `${facts}: ${reason}`;
 }
 

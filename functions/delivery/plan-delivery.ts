@@ -178,7 +178,7 @@ export function notePolicy(sts: StsState | undefined): PolicyNote {
   if (sts.kind !== 'policy') {
     return { kind: sts.kind, ...(reason === undefined ? {} : { reason }) };
   }
-  const { policy, id, fetchedAtMs } = sts.cached;
+  const { policy, id, fetchedAtMs, setBy } = sts.cached;
   return {
     kind: 'policy',
     source: sts.source,
@@ -186,6 +186,7 @@ export function notePolicy(sts: StsState | undefined): PolicyNote {
     id,
     fetchedAt: new Date(fetchedAtMs).toISOString(),
     mx: policy.mx,
+    ...(setBy === undefined ? {} : { setBy: `${setBy.author}: ${setBy.reason}` }),
     ...(reason === undefined ? {} : { reason }),
   };
 }

@@ -39,6 +39,8 @@ export interface PolicyNote {
   readonly id?: string;
   readonly fetchedAt?: string;
   readonly mx?: readonly string[];
+  /** Who put the policy into the cache by hand, and why; absent on what the domain served. */
+  readonly setBy?: string;
   readonly reason?: string;
 }
 

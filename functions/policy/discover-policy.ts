@@ -5,12 +5,10 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-5.1 RFC 8461 §5.1} (control flow)
  */
 import type { Resolver } from '../protocol/dns/answer.ts';
-import { isDomainName } from '../protocol/domain-name.ts';
 import type { FailureCode } from '../protocol/errors.ts';
-import { stsRecordName } from '../protocol/mta-sts/record.ts';
 import type { ObservePolicies } from './events.ts';
 import { expiresAtMs, isBackingOff, isTouchDue, isUnexpired } from './freshness.ts';
-import { lookUpRecord, type RecordLookup } from './look-up-record.ts';
+import { isPolicyDomain, lookUpRecord, type RecordLookup } from './look-up-record.ts';
 import { type ObtainedPolicy, obtainPolicy } from './obtain-policy.ts';
 import type {
   CachedPolicy,
@@ -262,8 +260,4 @@ function remember(
 /** Neither DNS failed nor our own time was short. */
 function isOfPolicyHost(code: FailureCode): boolean {
   return code.startsWith('sts-') && code !== 'sts-policy-unknown';
-}
-
-function isPolicyDomain(domain: string): boolean {
-  return isDomainName(domain) && isDomainName(stsRecordName(domain), { underscores: true });
 }

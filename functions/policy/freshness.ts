@@ -54,12 +54,14 @@ export interface RefreshMoment {
  * Reports whether a cached policy is to be fetched again: daily, or at half its life where that is shorter, each up to
  * a quarter early; and always when it would not outlive the next run but one.
  *
- * A policy of mode `none` is let run out (RFC 8461 §8.3), and so is one that nobody uses.
+ * A policy of mode `none` is let run out (RFC 8461 §8.3), and so is one that nobody uses, and one that an operator put
+ * there: what is published is not what was meant.
  */
 export function isRefreshDue(cached: CachedPolicy, moment: RefreshMoment): boolean {
   const { nowMs, intervalMs, random } = moment;
   const idle = nowMs - cached.usedAtMs > unusedMsMax;
-  if (cached.policy.mode === 'none' || idle || !isUnexpired(cached, nowMs)) {
+  const isKept = cached.policy.mode !== 'none' && cached.setBy === undefined && !idle;
+  if (!isKept || !isUnexpired(cached, nowMs)) {
     return false;
   }
   const refreshAgeMs = Math.min(dayMs, cached.policy.maxAgeSeconds * 500);

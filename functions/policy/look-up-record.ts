@@ -1,5 +1,6 @@
 /** Asks DNS which policy of a domain is current. */
 import type { Resolver } from '../protocol/dns/answer.ts';
+import { isDomainName } from '../protocol/domain-name.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import { selectStsRecord, stsRecordName } from '../protocol/mta-sts/record.ts';
 
@@ -30,4 +31,9 @@ export async function lookUpRecord(
   return selection.kind === 'record'
     ? { kind: 'record', id: selection.record.id }
     : { kind: 'none', reason: `${name}: ${selection.reason}` };
+}
+
+/** Whether a name can have a policy: in A-labels, with room for the label of its record in front (RFC 8461 §3.1). */
+export function isPolicyDomain(domain: string): boolean {
+  return isDomainName(domain) && isDomainName(stsRecordName(domain), { underscores: true });
 }

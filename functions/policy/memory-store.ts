@@ -21,6 +21,7 @@ export function createMemoryPolicyStore(): PolicyStore {
         entries.set(domain, { ...entry, cached: { ...entry.cached, usedAtMs } });
       }
     },
+    forget: async (domain) => entries.delete(domain),
     list: async function* () {
       for (const { cached } of [...entries.values()]) {
         if (cached !== undefined) {

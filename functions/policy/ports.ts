@@ -15,6 +15,11 @@ export interface CachedPolicy {
   readonly fetchedAtMs: number;
   /** When a delivery last asked for it, to the day at least; refreshes stop for domains out of use. */
   readonly usedAtMs: number;
+  /**
+   * Who put it into the cache by hand, and why; absent on what its domain served. It holds for its `max_age`, or until
+   * the domain announces another id and a fetch succeeds.
+   */
+  readonly setBy?: { readonly author: string; readonly reason: string };
 }
 
 /** That a fetch for this id failed, so that nobody tries again before five minutes (RFC 8461 §3.3). */
@@ -42,6 +47,8 @@ export interface PolicyStore {
   writeFailure(domain: string, failed: FailedFetch): Promise<void>;
   /** Notes that the policy was used at `usedAtMs`; nothing where none is stored. */
   touch(domain: string, usedAtMs: number): Promise<void>;
+  /** Removes all that is stored of a domain; `false` where there was nothing. */
+  forget(domain: string): Promise<boolean>;
   /** Every stored policy, a page at a time. */
   list(): AsyncIterable<CachedPolicy>;
 }

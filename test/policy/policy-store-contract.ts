@@ -95,6 +95,35 @@ export function testPolicyStore(create: () => Promise<PolicyStore>): void {
       expect(await store.read(domain)).toEqual({ failed });
     });
 
+    test('keeps who put a policy there and why, until another is written', async () => {
+      const store = await create();
+      const setBy = { author: 'alice', reason: 'their host is down, ticket 7' };
+      await store.writePolicy(cachedPolicy({ setBy }));
+      await store.touch(domain, startMs);
+      expect(await store.read(domain)).toEqual({ cached: cachedPolicy({ setBy }) });
+      await store.writePolicy(cachedPolicy());
+      expect(await store.read(domain)).toEqual({ cached: cachedPolicy() });
+    });
+
+    test('forgets all of a domain, once', async () => {
+      const store = await create();
+      await store.writePolicy(cachedPolicy());
+      await store.writeFailure(domain, failed);
+      await store.writeFailure('failed.example', failed);
+      expect(await store.forget(domain)).toBe(true);
+      expect(await store.read(domain)).toBeUndefined();
+      expect(await store.forget(domain)).toBe(false);
+      expect(await store.forget('failed.example')).toBe(true);
+    });
+
+    test('takes a policy that is older than the one forgotten', async () => {
+      const store = await create();
+      await store.writePolicy(cachedPolicy({ fetchedAtMs: startMs + 1000 }));
+      await store.forget(domain);
+      await store.writePolicy(cachedPolicy());
+      expect(await store.read(domain)).toEqual({ cached: cachedPolicy() });
+    });
+
     test('lists every policy once, and no domain that has only a failure', async () => {
       const store = await create();
       const names = Array.from({ length: 60 }, (_, index) => `d${index}.example`);

@@ -113,6 +113,7 @@ function countCalls(store: PolicyStore, calls: string[]): PolicyStore {
     writePolicy: count('writePolicy', store.writePolicy),
     writeFailure: count('writeFailure', store.writeFailure),
     touch: count('touch', store.touch),
+    forget: store.forget,
     list: store.list,
   };
 }

@@ -57,6 +57,7 @@ describe('which policies are refreshed', () => {
     ['a week, gone', {}, 7 * dayMs + 1, 0, false],
     ['max_age 0, gone at once', lasting(0), 1, 0, false],
     ['mode none', { policy: { ...enforce, mode: 'none' } }, dayMs, 0, false],
+    ['set by an operator', { setBy: { author: 'alice', reason: 'x' } }, dayMs, 0, false],
     ['mode testing', { policy: { ...enforce, mode: 'testing' } }, dayMs, 0, true],
     ['a year, used 30 days ago', lasting(31_557_600), 30 * dayMs, 0, true],
     ['a year, not used for longer', lasting(31_557_600), 30 * dayMs + 1, 0, false],

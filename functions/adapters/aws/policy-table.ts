@@ -7,7 +7,7 @@
  *
  * The contract is `PolicyStore` in functions/policy/ports.ts.
  */
-import { ScanCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import type {
   CachedPolicy,
   FailedFetch,
@@ -54,11 +54,13 @@ export function createPolicyTable(table: Table): PolicyStore {
         set: { usedAtMs: integer(usedAtMs) },
       });
     },
+    forget: (domain) => forget(table, domain),
     list: () => list(table),
   };
 }
 
 async function writePolicy(table: Table, policy: CachedPolicy): Promise<void> {
+  const { setBy } = policy;
   const expiresAtSeconds = Math.ceil(policy.fetchedAtMs / 1000) + policy.policy.maxAgeSeconds;
   await updateIf(table, {
     key: key(policy.domain),
@@ -70,9 +72,22 @@ async function writePolicy(table: Table, policy: CachedPolicy): Promise<void> {
       fetchedAtMs: integer(policy.fetchedAtMs),
       usedAtMs: integer(policy.usedAtMs),
       removeAtSeconds: integer(expiresAtSeconds + graceSeconds),
+      ...(setBy !== undefined && { setAuthor: text(setBy.author), setReason: text(setBy.reason) }),
     },
-    remove: ['failedId', 'failedAtMs', 'failedCode', 'failedReason'],
+    remove: [
+      ...['failedId', 'failedAtMs', 'failedCode', 'failedReason'],
+      ...(setBy === undefined ? ['setAuthor', 'setReason'] : []),
+    ],
   });
+}
+
+async function forget({ client, tableName }: Table, domain: string): Promise<boolean> {
+  const { Attributes: removed } = await orUnavailable(`DeleteItem on table ${tableName}`, () =>
+    client.send(
+      new DeleteItemCommand({ TableName: tableName, Key: key(domain), ReturnValues: 'ALL_OLD' }),
+    ),
+  );
+  return removed !== undefined;
 }
 
 async function writeFailure(table: Table, domain: string, failed: FailedFetch): Promise<void> {
@@ -134,6 +149,9 @@ function decodePolicy(row: ItemReader, domain: string): CachedPolicy {
     text: served,
     fetchedAtMs: row.integer('fetchedAtMs'),
     usedAtMs: row.integer('usedAtMs'),
+    ...(row.has('setAuthor') && {
+      setBy: { author: row.text('setAuthor'), reason: row.text('setReason') },
+    }),
   };
 }
 
