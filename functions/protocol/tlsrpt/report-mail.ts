@@ -4,6 +4,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-5.3 RFC 8460 §5.3}
  */
 import { createHash } from 'node:crypto';
+import { formatDateTime } from '../message/date-time.ts';
 
 /** What the mail says of the report that it carries. */
 export interface ReportMail {
@@ -35,7 +36,7 @@ export function composeReportMail(mail: ReportMail): Uint8Array {
   const header = [
     `From: ${mail.from}`,
     `To: ${mail.to}`,
-    `Date: ${new Date(mail.nowMs).toUTCString().replace('GMT', '+0000')}`,
+    `Date: ${formatDateTime(mail.nowMs)}`,
     `Message-ID: <${mail.reportId}>`,
     `Subject: Report Domain: ${mail.policyDomain}`,
     ` Submitter: ${submitter}`,

@@ -1,0 +1,155 @@
+/**
+ * Building the day's report of a domain, once: what is frozen is sent, however often.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-4.4 RFC 8460 §4.4}
+ */
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { parseTlsrptRecord, type ReportDestination } from '../protocol/tlsrpt/record.ts';
+import { buildReport, type ReportFacts, type ReportJson } from '../protocol/tlsrpt/report.ts';
+import { createTally } from '../protocol/tlsrpt/tally.ts';
+import type {
+  DestinationState,
+  FrozenPart,
+  FrozenReport,
+  RecordLookup,
+  ReportJob,
+  ResultReader,
+} from './ports.ts';
+import type { ReportSettings } from './settings.ts';
+
+/** RFC 8460 §5.2: a limit of ten megabytes is common among receivers; they unpack what they get. */
+const jsonBytesMax = 10_000_000;
+
+export interface FreezePorts {
+  readonly results: Pick<ResultReader, 'resultsOf'>;
+  readonly lookUpRecord: (domain: string) => Promise<RecordLookup>;
+  readonly suppressed: ReadonlySet<string>;
+  readonly settings: ReportSettings;
+}
+
+/**
+ * The report to freeze. `unwanted`: nobody asks for it, or there is nothing to tell; `unknown`: whether somebody does
+ * cannot be found out now.
+ */
+export type BuiltReport =
+  | { readonly kind: 'report'; readonly report: FrozenReport }
+  | { readonly kind: 'unwanted' | 'unknown'; readonly reason: string };
+
+/** Sums a domain's results of a day and builds its report. Rejects with `store-unavailable`. */
+export async function buildDomainReport(
+  job: ReportJob,
+  ports: FreezePorts,
+  nowMs: number,
+): Promise<BuiltReport> {
+  const { policies, records } = await sumResults(job, ports);
+  if (policies.length === 0) {
+    return { kind: 'unwanted', reason: 'no session' };
+  }
+  if (ports.settings.onlyFailures && policies.every(({ failures }) => failures === 0)) {
+    return { kind: 'unwanted', reason: 'no failure' };
+  }
+  const found = await findDestinations(job.domain, records, ports);
+  if (Array.isArray(found)) {
+    const destinations = found.map((uri) => placeDestination(uri, ports));
+    const parts = buildParts({ ...job, ...ports.settings, policies });
+    return { kind: 'report', report: { ...job, parts, frozenAtMs: nowMs, destinations } };
+  }
+  return found;
+}
+
+async function sumResults(
+  { day, domain }: ReportJob,
+  { results }: FreezePorts,
+): Promise<{ policies: ReportFacts['policies']; records: ReadonlySet<string> }> {
+  const tally = createTally();
+  const records = new Set<string>();
+  for await (const portion of results.resultsOf(day, domain)) {
+    for (const { policies, record } of portion) {
+      tally.merge(policies);
+      if (record !== undefined) {
+        records.add(record);
+      }
+    }
+  }
+  const policies = tally.list().filter(({ successes, failures }) => successes > 0 || failures > 0);
+  return { policies, records };
+}
+
+/** Every destination of the records seen that day: one that changed at noon wants the morning as well. */
+async function findDestinations(
+  domain: string,
+  records: ReadonlySet<string>,
+  { lookUpRecord }: FreezePorts,
+): Promise<string[] | Exclude<BuiltReport, { kind: 'report' }>> {
+  const texts = [...records];
+  if (texts.length === 0) {
+    const lookup = await lookUpRecord(domain);
+    if (lookup.kind === 'failed') {
+      return { kind: 'unknown', reason: lookup.reason };
+    }
+    if (lookup.kind === 'none') {
+      return { kind: 'unwanted', reason: `${domain} has no TLSRPT record` };
+    }
+    texts.push(lookup.text);
+  }
+  const destinations = texts.flatMap(
+    (text): readonly ReportDestination[] => parseTlsrptRecord(text).destinations,
+  );
+  return [...new Set(destinations.map(({ uri }) => uri))];
+}
+
+function placeDestination(uri: string, { settings, suppressed }: FreezePorts): DestinationState {
+  const mapped = settings.destinations.find(({ from }) => from === uri);
+  if (mapped !== undefined && mapped.to === undefined) {
+    return { uri, state: 'discarded', attempts: 0, detail: 'discarded by the config' };
+  }
+  const place = mapped?.to ?? uri;
+  return suppressed.has(place)
+    ? { uri: place, state: 'suppressed', attempts: 0, detail: 'on the suppression list' }
+    : { uri: place, state: 'pending', attempts: 0 };
+}
+
+type PartFacts = Omit<ReportFacts, 'reportId'> & { readonly domain: string };
+
+/** One part, or as many as keep each below the limit; a part has at least one policy. */
+function buildParts(facts: PartFacts): FrozenPart[] {
+  const parts: FrozenPart[] = [];
+  let rest = facts.policies;
+  while (rest.length > 0) {
+    let count = rest.length;
+    let json = toJson(facts, rest, parts.length);
+    while (json.length > jsonBytesMax && count > 1) {
+      count = Math.ceil(count / 2);
+      json = toJson(facts, rest.slice(0, count), parts.length);
+    }
+    parts.push({ reportId: reportIdOf(facts, parts.length), gzip: gzipSync(json) });
+    rest = rest.slice(count);
+  }
+  return parts;
+}
+
+function toJson(facts: PartFacts, policies: ReportFacts['policies'], index: number): Buffer {
+  const report = buildReport({ ...facts, policies, reportId: reportIdOf(facts, index) });
+  return Buffer.from(JSON.stringify(report));
+}
+
+/** Unique to day, domain, submitter and part, and the same whenever it is made. */
+function reportIdOf({ day, domain, contactInfo }: PartFacts, index: number): string {
+  const submitter = contactInfo.slice(contactInfo.lastIndexOf('@') + 1);
+  const unique = createHash('sha256').update(`${domain} ${submitter}`).digest('hex').slice(0, 16);
+  return `${day}.${unique}${index === 0 ? '' : `.${index}`}@${submitter}`;
+}
+
+/** One report for each policy, for a destination that does not take the whole; ids derived from its own. */
+export function splitPart({ reportId, gzip }: FrozenPart, report: ReportJson): FrozenPart[] {
+  if (report.policies.length <= 1) {
+    return [{ reportId, gzip }];
+  }
+  const at = reportId.lastIndexOf('@');
+  return report.policies.map((policy, index) => {
+    const id = `${reportId.slice(0, at)}.p${index}${reportId.slice(at)}`;
+    const json = JSON.stringify({ ...report, 'report-id': id, policies: [policy] });
+    return { reportId: id, gzip: gzipSync(json) };
+  });
+}

@@ -1,0 +1,190 @@
+/**
+ * Sending the day's report of a domain to every destination that its record names, at least once.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-5 RFC 8460 §5}
+ */
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { parseTlsrptRecord } from '../protocol/tlsrpt/record.ts';
+import { type ReportJson, reportFileName } from '../protocol/tlsrpt/report.ts';
+import { buildDomainReport, type FreezePorts, splitPart } from './freeze-report.ts';
+import type {
+  DestinationState,
+  FrozenPart,
+  FrozenReport,
+  ReportJob,
+  ReportStore,
+  SendOutcome,
+  SendReport,
+  Suppressions,
+} from './ports.ts';
+
+/** RFC 8460 §5.5: for up to 24 hours after the first attempt. */
+const retryForMs = 24 * 3_600_000;
+
+/** RFC 8460 §5.5: pauses that grow; the last one for all that follow. */
+const pausesMinutes: readonly number[] = [15, 30, 60, 120, 240, 480];
+
+/** How long the right to send outlives its invocation. */
+const leaseMarginMs = 60_000;
+
+export interface SendPorts extends Omit<FreezePorts, 'suppressed'> {
+  readonly reports: ReportStore;
+  readonly suppressions: Suppressions;
+  readonly sendReport: SendReport;
+  readonly now: () => number;
+}
+
+/** What becomes of the job: `later` puts it back until `atMs`. */
+export type JobOutcome =
+  | { readonly kind: 'done'; readonly reason: string }
+  | { readonly kind: 'later'; readonly atMs: number; readonly reason: string };
+
+/** Does a job as far as it can be done now. Rejects with `store-unavailable`: then the job must stay. */
+export async function sendDomainReport(
+  job: ReportJob,
+  ports: SendPorts,
+  deadlineMs: number,
+): Promise<JobOutcome> {
+  const frozen = await obtainReport(job, ports);
+  if ('kind' in frozen) {
+    return frozen;
+  }
+  const nowMs = ports.now();
+  const leaseEndMs = deadlineMs + leaseMarginMs;
+  if (!(await ports.reports.claim(job.day, job.domain, leaseEndMs, nowMs))) {
+    return { kind: 'later', atMs: leaseEndMs, reason: 'somebody else is sending it' };
+  }
+  const isLastChance = nowMs >= frozen.frozenAtMs + retryForMs;
+  const suppressed = await ports.suppressions.active(nowMs);
+  const destinations: DestinationState[] = [];
+  for (const destination of frozen.destinations) {
+    destinations.push(await serve(destination, { frozen, suppressed, isLastChance, ports }));
+  }
+  await ports.reports.settle(job.day, job.domain, destinations, ports.now());
+  return conclude(destinations, ports.now());
+}
+
+/** The report as frozen; it is frozen now where it is not yet. */
+async function obtainReport(job: ReportJob, ports: SendPorts): Promise<FrozenReport | JobOutcome> {
+  const kept = await ports.reports.read(job.day, job.domain);
+  if (kept !== undefined) {
+    return kept;
+  }
+  const nowMs = ports.now();
+  const suppressed = await ports.suppressions.active(nowMs);
+  const built = await buildDomainReport(job, { ...ports, suppressed }, nowMs);
+  switch (built.kind) {
+    case 'report':
+      return ports.reports.freeze(built.report);
+    case 'unwanted':
+      return { kind: 'done', reason: built.reason };
+    case 'unknown':
+      return laterOrNever(job, nowMs, built.reason);
+  }
+}
+
+/** A record that cannot be looked up is asked for again until the day's report is of no use any more. */
+function laterOrNever(job: ReportJob, nowMs: number, reason: string): JobOutcome {
+  const dayEndMs = Date.parse(`${job.day}T00:00:00Z`) + 86_400_000;
+  const isOver = nowMs > dayEndMs + retryForMs + 5 * 3_600_000;
+  return isOver
+    ? { kind: 'done', reason: `given up: ${reason}` }
+    : { kind: 'later', atMs: nowMs + 3_600_000, reason };
+}
+
+interface Round {
+  readonly frozen: FrozenReport;
+  readonly suppressed: ReadonlySet<string>;
+  readonly isLastChance: boolean;
+  readonly ports: SendPorts;
+}
+
+async function serve(destination: DestinationState, round: Round): Promise<DestinationState> {
+  const { uri, state } = destination;
+  // RFC 8460 §3: once one destination has taken it the report is delivered; what failed elsewhere is not tried again.
+  const isDelivered =
+    destination.attempts > 0 &&
+    round.frozen.destinations.some((each) => each.state === 'delivered');
+  if (state !== 'pending' || isDelivered) {
+    return destination;
+  }
+  if (round.suppressed.has(uri)) {
+    return { ...destination, state: 'suppressed', detail: 'on the suppression list' };
+  }
+  const outcome = await sendParts(destination, round);
+  const attempts = destination.attempts + 1;
+  switch (outcome.kind) {
+    case 'delivered':
+      return { ...destination, attempts, state: 'delivered', detail: outcome.detail };
+    case 'too-large':
+      return {
+        ...destination,
+        attempts,
+        detail: outcome.detail,
+        // Smaller reports may be taken; were they too large as well there is nothing left to try.
+        ...(destination.split === true || round.isLastChance
+          ? { state: 'failed' as const }
+          : { split: true }),
+      };
+    case 'failed':
+      return {
+        ...destination,
+        attempts,
+        detail: outcome.detail,
+        ...(round.isLastChance && { state: 'failed' as const }),
+      };
+  }
+}
+
+/** All parts, one after the other; the first that is not taken ends it, and all are sent again, under the same ids. */
+async function sendParts(
+  { uri, split }: DestinationState,
+  { frozen, ports }: Round,
+): Promise<SendOutcome> {
+  const [destination] = parseTlsrptRecord(`v=TLSRPTv1;rua=${uri}`).destinations;
+  if (destination === undefined) {
+    throw new TypeError('a record without a destination does not parse');
+  }
+  const parts = split === true ? frozen.parts.flatMap(splitFrozen) : frozen.parts;
+  let outcome: SendOutcome = { kind: 'failed', detail: 'an empty report' };
+  for (const { reportId, gzip } of parts) {
+    outcome = await ports.sendReport(destination, {
+      policyDomain: frozen.domain,
+      reportId,
+      gzip,
+      fileName: fileNameOf(frozen, reportId, ports),
+    });
+    if (outcome.kind !== 'delivered') {
+      break;
+    }
+  }
+  return outcome;
+}
+
+function splitFrozen(part: FrozenPart): FrozenPart[] {
+  return splitPart(part, JSON.parse(gunzipSync(part.gzip).toString()) as ReportJson);
+}
+
+function fileNameOf({ day, domain }: FrozenReport, reportId: string, ports: SendPorts): string {
+  const { contactInfo } = ports.settings;
+  return reportFileName({
+    submitter: contactInfo.slice(contactInfo.lastIndexOf('@') + 1),
+    policyDomain: domain,
+    day,
+    // RFC 8460 §5.1: letters and digits only, which a report id is not.
+    uniqueId: createHash('sha256').update(reportId).digest('hex').slice(0, 16),
+  });
+}
+
+function conclude(destinations: readonly DestinationState[], nowMs: number): JobOutcome {
+  const pending = destinations.filter(({ state }) => state === 'pending');
+  const isDelivered = destinations.some(({ state }) => state === 'delivered');
+  if (pending.length === 0 || isDelivered) {
+    return { kind: 'done', reason: isDelivered ? 'delivered' : 'no destination is left' };
+  }
+  const attempts = Math.max(...pending.map((each) => each.attempts));
+  const pause = pausesMinutes[Math.min(attempts, pausesMinutes.length) - 1] ?? 480;
+  const reason = pending[0]?.detail ?? '';
+  return { kind: 'later', atMs: nowMs + pause * 60_000, reason };
+}
