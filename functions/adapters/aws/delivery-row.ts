@@ -106,6 +106,9 @@ const envelopeSchema = z.strictObject({
       z.strictObject({ bucket: z.string(), key: z.string() }),
     ])
     .exactOptional(),
+  notificationOf: z
+    .strictObject({ id: z.string(), domain: z.string(), attempt: z.int() })
+    .exactOptional(),
   submittedAt: z.string(),
   expiresAt: z.string(),
   prepared: z.strictObject({
@@ -141,7 +144,7 @@ export const heldSchema: z.ZodType<HeldNote> = z.strictObject({
 const contentSchema = z.strictObject({ bucket: z.string(), key: z.string() });
 
 /** For people to read; nothing is decided by it, so its inner shape is taken on trust. */
-const whySchema = z.custom<WhyRecord>(
+export const whySchema: z.ZodType<WhyRecord> = z.custom<WhyRecord>(
   (value) =>
     typeof value === 'object' && value !== null && 'version' in value && value.version === 1,
 );
@@ -180,6 +183,7 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     demand: row.json('demand', demandSchema),
     ...(row.has('content') && { content: row.json('content', contentSchema) }),
     ...(row.has('held') && { held: row.json('held', heldSchema) }),
+    ...(row.has('delayNotified') && { delayNotified: true }),
     ...(row.has('nextDueAtMs') && { nextDueAtMs: row.integer('nextDueAtMs') }),
     ...(row.has('settledAtMs') && { settledAtMs: row.integer('settledAtMs') }),
     ...(row.has('why') && { why: row.json('why', whySchema) }),
