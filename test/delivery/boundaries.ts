@@ -1,12 +1,22 @@
 /** The moments at which a process can fail or end: around each operation of the delivery room's stores. */
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
-import type { ContentStore, MailQueue, RetryStore } from '../../functions/delivery/ports.ts';
+import type {
+  BackoffStore,
+  ContentStore,
+  MailQueue,
+  RetryStore,
+} from '../../functions/delivery/ports.ts';
+import type { BackoffList, RetryReader } from '../../functions/delivery/requeue-ports.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 
-/** Every operation of the stores, by the name of its method. */
+/** Every operation of the stores, by the name of its method; `BackoffStore.read` has a name of its own. */
 export type PortOperation =
   | Exclude<keyof MessageTable, 'readDelivery'>
   | keyof RetryStore
+  | Exclude<keyof RetryReader, 'buckets'>
+  | Exclude<keyof BackoffStore, 'read'>
+  | 'readBackoff'
+  | keyof BackoffList
   | keyof MailQueue
   | keyof ContentStore;
 

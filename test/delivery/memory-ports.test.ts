@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { backoffStoreContract } from './contracts/backoff-store.ts';
 import { contentStoreContract } from './contracts/content-store.ts';
 import { mailQueueContract } from './contracts/mail-queue.ts';
 import { messageStoreContract } from './contracts/message-store.ts';
+import { retryReaderContract } from './contracts/retry-reader.ts';
 import { retryStoreContract } from './contracts/retry-store.ts';
 import { createMemoryPorts } from './memory-ports.ts';
-import { claimRequest } from './port-fixtures.ts';
+import { claimRequest, noonMs } from './port-fixtures.ts';
 
 describe('the message store in memory', () => {
   messageStoreContract(async () => createMemoryPorts().messages);
@@ -15,6 +17,17 @@ describe('the retry store in memory', () => {
     const { retries, retryEntries } = createMemoryPorts();
     return { store: retries, entries: async () => retryEntries() };
   });
+});
+
+describe('the reader of retries in memory', () => {
+  retryReaderContract(async () => {
+    const { retries, reader } = createMemoryPorts(() => noonMs);
+    return { store: retries, reader };
+  });
+});
+
+describe('the store of back-offs in memory', () => {
+  backoffStoreContract(async () => createMemoryPorts().backoffs);
 });
 
 describe('the mail queue in memory', () => {

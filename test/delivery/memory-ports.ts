@@ -5,49 +5,38 @@
  * Every value goes in and out as JSON, as it does on AWS: nothing is shared with the caller by reference.
  */
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
-import type { ContentStore, MailQueue, RetryStore } from '../../functions/delivery/ports.ts';
+import type { BackoffStore, ContentStore, MailQueue } from '../../functions/delivery/ports.ts';
+import type { BackoffList } from '../../functions/delivery/requeue-ports.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
 import { type Boundaries, copy, createBoundaries, type Run } from './boundaries.ts';
-import { assertKept, createMemoryMessages } from './memory-messages.ts';
+import { createMemoryMessages } from './memory-messages.ts';
+import { createMemoryBackoffs, createMemoryRetries, type MemoryRetries } from './memory-retries.ts';
 import { mailBucket } from './port-fixtures.ts';
 
-export interface MemoryPorts extends Omit<Boundaries, 'run'> {
+export interface MemoryPorts extends Omit<Boundaries, 'run'>, MemoryRetries {
   readonly messages: MessageTable;
-  readonly retries: RetryStore;
+  readonly backoffs: BackoffStore & BackoffList;
   readonly queue: MailQueue;
   readonly contents: ContentStore;
-  readonly retryEntries: () => readonly {
-    readonly message: PreparedMessage;
-    readonly dueAtMs: number;
-  }[];
   readonly sent: readonly PreparedMessage[];
   readonly deadLetters: readonly { readonly body: string; readonly reason: string }[];
   readonly hidden: readonly { readonly receiptHandle: string; readonly seconds: number }[];
   readonly whyHistory: readonly WhyRecord[];
 }
 
-export function createMemoryPorts(): MemoryPorts {
+/** @param now The clock of whoever puts something off; default: one that stands still at the beginning of time. */
+export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
   const { run, calls, fail, intercept } = createBoundaries();
   const { messages, whyHistory } = createMemoryMessages(run);
-  const retries = new Map<
-    string,
-    { readonly message: PreparedMessage; readonly dueAtMs: number }
-  >();
   const sent: PreparedMessage[] = [];
   const deadLetters: { readonly body: string; readonly reason: string }[] = [];
   const hidden: { readonly receiptHandle: string; readonly seconds: number }[] = [];
   return {
     messages,
-    retries: {
-      put: (message, dueAtMs) =>
-        run('put', () => {
-          assertKept(message.content);
-          const { id, prepared, attempt } = message;
-          retries.set(`${id}#${prepared.domain}#${attempt}`, copy({ message, dueAtMs }));
-        }),
-    },
+    ...createMemoryRetries(run, now),
+    backoffs: createMemoryBackoffs(run),
     queue: {
       enqueue: (messages) => run('enqueue', () => void sent.push(...copy(messages))),
       deadLetter: (body, reason) =>
@@ -60,7 +49,6 @@ export function createMemoryPorts(): MemoryPorts {
     },
     contents: createMemoryContents(run),
     calls,
-    retryEntries: () => [...retries.values()],
     sent,
     deadLetters,
     hidden,

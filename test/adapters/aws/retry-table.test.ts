@@ -7,6 +7,7 @@ import {
   retryEntry,
   retryShard,
   retryShardsDefault,
+  waitShards,
 } from '../../../functions/adapters/aws/retry-table.ts';
 import type { RetryStore } from '../../../functions/delivery/ports.ts';
 import { retryStoreContract } from '../../delivery/contracts/retry-store.ts';
@@ -47,10 +48,13 @@ describe('the retry table on dynalite', () => {
     return {
       store,
       entries: async () =>
-        (await items()).map(({ message, dueAtMs }) => ({
-          message: JSON.parse(String(message?.S)),
-          dueAtMs: Number(dueAtMs?.N),
-        })),
+        (await items())
+          .filter(({ message }) => message !== undefined)
+          .map(({ message, dueAtMs, waitingFor }) => ({
+            message: JSON.parse(String(message?.S)),
+            dueAtMs: Number(dueAtMs?.N),
+            ...(waitingFor?.S !== undefined && { waitingFor: waitingFor.S }),
+          })),
     };
   });
 });
@@ -123,6 +127,29 @@ test('a put is one write, without a condition to fail', async () => {
   const { store, calls } = await makeTable();
   await store.put(next, noonMs);
   expect(calls).toEqual(['PutItem']);
+});
+
+describe('a message that waits for a domain', () => {
+  test('is listed there by its age, with the place of its item', async () => {
+    const { store, items } = await makeTable();
+    await store.put(next, noonMs + 5 * minuteMs, 'example.org');
+    const [item, pointer, ...more] = (await items()).sort((one, other) =>
+      String(one['bucket']?.S).localeCompare(String(other['bucket']?.S)),
+    );
+    expect(more).toEqual([]);
+    expect(pointer).toEqual({
+      bucket: { S: `wait#example.org#${retryShard('m-1', waitShards)}` },
+      entry: { S: `${Date.parse(next.submittedAt)}#m-1#example.org#0002` },
+      target: item?.['bucket'],
+      targetEntry: item?.['entry'],
+    });
+  });
+
+  test('is written in one call', async () => {
+    const { store, calls } = await makeTable();
+    await store.put(next, noonMs, 'example.org');
+    expect(calls).toEqual(['BatchWriteItem']);
+  });
 });
 
 test('an item has no time to be removed at: it ends when it was sent', async () => {

@@ -7,7 +7,13 @@ import { minuteMs, noonMs, preparedMessage } from '../port-fixtures.ts';
 export interface RetryStoreUnderTest {
   readonly store: RetryStore;
   /** All that waits, in any order. */
-  entries(): Promise<readonly { readonly message: PreparedMessage; readonly dueAtMs: number }[]>;
+  entries(): Promise<
+    readonly {
+      readonly message: PreparedMessage;
+      readonly dueAtMs: number;
+      readonly waitingFor?: string;
+    }[]
+  >;
 }
 
 /** @param make An empty store whose clock stands at noon. */
@@ -40,6 +46,12 @@ export function retryStoreContract(make: () => Promise<RetryStoreUnderTest>): vo
     await store.put(next, dueAtMs);
     await store.put(other, dueAtMs);
     expect(await entries()).toHaveLength(2);
+  });
+
+  test('keeps for which domain a message waits', async () => {
+    const { store, entries } = await make();
+    await store.put(next, dueAtMs, 'example.org');
+    expect(await entries()).toEqual([{ message: next, dueAtMs, waitingFor: 'example.org' }]);
   });
 
   test('an inline body is a bug: it has to be kept first', async () => {
