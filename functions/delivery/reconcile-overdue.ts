@@ -104,8 +104,9 @@ async function putAgain(
   { now, readDelivery, retries }: ReconcilePorts,
 ): Promise<boolean> {
   const row = await readDelivery(id, domain);
+  // Only a row that waits has a due time: one that was put off, or released from a hold.
   const isOverdue =
-    row?.state === 'deferred' && row.held === undefined && (row.nextDueAtMs ?? 0) <= beforeMs;
+    row?.nextDueAtMs !== undefined && row.held === undefined && row.nextDueAtMs <= beforeMs;
   const message = isOverdue ? nextMessage(row) : undefined;
   if (message === undefined) {
     return false;
