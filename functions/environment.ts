@@ -131,6 +131,19 @@ export interface DeliverEnvironment {
   readonly SEALPOST_DEAD_LETTER_QUEUE_URL: string;
 }
 
+/** The return of what is due to the delivery queue, once a minute. */
+export interface RequeueEnvironment {
+  readonly SEALPOST_RETRY_TABLE: string;
+  readonly SEALPOST_DELIVERY_QUEUE_URL: string;
+  readonly SEALPOST_DEAD_LETTER_QUEUE_URL: string;
+}
+
+/** The hourly search for what is overdue. */
+export interface ReconcileEnvironment {
+  readonly SEALPOST_MESSAGE_TABLE: string;
+  readonly SEALPOST_RETRY_TABLE: string;
+}
+
 /** The scheduled refresh of cached MTA-STS policies. */
 export interface RefreshPoliciesEnvironment {
   readonly SEALPOST_NETWORK: NetworkSetting;

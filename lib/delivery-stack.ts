@@ -21,6 +21,7 @@ import type {
 import { HandlerFunction } from './handler-function.ts';
 import { NatEgress } from './nat-egress.ts';
 import { PolicyRefresh } from './policy-refresh.ts';
+import { Retries } from './retries.ts';
 import type { StateStack } from './state-stack.ts';
 import { grantTable } from './table-grants.ts';
 
@@ -75,12 +76,14 @@ export class DeliveryStack extends Stack {
       }),
     );
     grantDelivery(deliver, props, { deliveryQueue, deadLetterQueue });
+    new Retries(this, 'Retries', { state: props.state, deliveryQueue, deadLetterQueue });
     new PolicyRefresh(this, 'PolicyRefresh', {
       policyTable: props.state.policyTable,
       network: props.network,
     });
     new CfnOutput(this, 'DeliveryQueueUrl', { value: deliveryQueue.queueUrl });
     new CfnOutput(this, 'DeadLetterQueueUrl', { value: deadLetterQueue.queueUrl });
+    addSettingsOutputs(this, props);
     addSendingAddressOutput(this, props);
   }
 
@@ -174,7 +177,15 @@ function grantDelivery(
     'dynamodb:PutItem',
     'dynamodb:UpdateItem',
   );
-  state.retryTable.grant(deliver, 'dynamodb:PutItem');
+  // Retries, and the domains that cannot be reached.
+  grantTable(
+    deliver,
+    state.retryTable,
+    'dynamodb:PutItem',
+    'dynamodb:BatchWriteItem',
+    'dynamodb:GetItem',
+    'dynamodb:UpdateItem',
+  );
   state.controlTable.grant(deliver, 'dynamodb:Query');
   allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
   allow(deliver, 'sqs:SendMessage', deadLetterQueue.queueArn);
@@ -190,6 +201,7 @@ function grantContents(deliver: HandlerFunction, state: StateStack): void {
   const bucketArn = state.exportValue(state.messageBucket.bucketArn) as string;
   allow(deliver, 's3:GetObject', `${bucketArn}/*`);
   allow(deliver, 's3:PutObject', `${bucketArn}/content/*`);
+  allow(deliver, 's3:DeleteObject', `${bucketArn}/content/*`);
   // Without it S3 answers "access denied" for an object that is not there, which would look like a fault of ours.
   allow(deliver, 's3:ListBucket', bucketArn);
   const exportName = Stack.of(deliver).resolve(bucketArn)['Fn::ImportValue'];
@@ -215,6 +227,12 @@ function sendingAddresses({ egress, state }: DeliveryStackProps): readonly Sendi
       address: attrPublicIp,
     }))
   );
+}
+
+/** What the command line goes by, so that it sees what the functions see and not what a config file says by now. */
+function addSettingsOutputs(stack: Stack, { delivery, network }: DeliveryStackProps): void {
+  new CfnOutput(stack, 'DeliverySettings', { value: JSON.stringify(delivery) });
+  new CfnOutput(stack, 'NetworkSetting', { value: JSON.stringify(network) });
 }
 
 /** What the operator has to say of these addresses in DNS, and ask AWS for (README.md). */

@@ -1,12 +1,9 @@
 /** Keeps cached MTA-STS policies fresh before they run out (RFC 8461 §3.3, §10.2). */
-import { Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
-import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
-import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
 import type { NetworkSetting, RefreshPoliciesEnvironment } from '../functions/environment.ts';
+import { addSchedule } from './function-schedule.ts';
 import { HandlerFunction } from './handler-function.ts';
 
 /** A policy whose max_age is not much longer than this runs out between two runs; what to refresh the function decides. */
@@ -35,31 +32,10 @@ export class PolicyRefresh extends Construct {
       memoryMb: 512,
     });
     props.policyTable.grant(refresh, 'dynamodb:Scan', 'dynamodb:GetItem', 'dynamodb:UpdateItem');
-    new Schedule(this, 'Schedule', {
-      description: 'Refreshes cached MTA-STS policies',
-      schedule: ScheduleExpression.rate(refreshInterval),
-      // The next run does what a failed one left.
-      target: new LambdaInvoke(refresh, {
-        retryAttempts: 0,
-        role: createScheduleRole(this, refresh),
-      }),
+    addSchedule(this, {
+      target: refresh,
+      interval: refreshInterval,
+      purpose: 'refresh of MTA-STS policies',
     });
   }
-}
-
-function createScheduleRole(scope: Construct, refresh: HandlerFunction): Role {
-  const stack = Stack.of(scope);
-  const role = new Role(scope, 'ScheduleRole', {
-    description: 'Invokes the refresh of MTA-STS policies',
-    assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
-      // Schedules of other accounts must not borrow the role.
-      conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
-    }),
-  });
-  const logicalId = stack.getLogicalId(refresh.node.defaultChild as CfnFunction);
-  Validations.of(role).acknowledge({
-    id: `AwsSolutions-IAM5[Resource::<${logicalId}.Arn>:*]`,
-    reason: 'The versions and aliases of one function, as the CDK grants an invocation.',
-  });
-  return role;
 }

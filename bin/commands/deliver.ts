@@ -20,10 +20,10 @@ import type { NetworkSetting } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createMemoryPolicyStore } from '../../functions/policy/memory-store.ts';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
-import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
+import type { PreparedMessage, QueueMessage } from '../../functions/submission/queue-message.ts';
 import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
 import { formatWhy } from './format-why.ts';
-import { readInputFile } from './input-file.ts';
+import { readInput } from './input-file.ts';
 import { UsageError } from './usage.ts';
 
 const usage = `usage: sealpost deliver FILE.eml --from ADDRESS --to ADDRESS [--to ADDRESS …]
@@ -67,7 +67,7 @@ export async function runDeliver(args: readonly string[]): Promise<number> {
     return 0;
   }
   const options = await readArguments(args);
-  const content = await readContent(options.file);
+  const content = await readInput(options.file);
   const { whys, refusals } = await deliverOnce(options, content);
   for (const why of whys) {
     process.stdout.write(options.json ? `${JSON.stringify(why)}\n` : `${formatWhy(why)}\n`);
@@ -144,17 +144,6 @@ function readPort(option: string, text: string | undefined, fallback: number): n
     throw new UsageError(`${option} takes a port, 1 to 65535, not ${text}`);
   }
   return port;
-}
-
-async function readContent(file: string): Promise<Buffer> {
-  if (file !== '-') {
-    return readInputFile(file);
-  }
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) {
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 interface Attempted {
@@ -255,7 +244,7 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
 /** Stores of a single attempt: nothing outlives it but the `why` records. */
 function createStores(
   attempt: Attempt,
-): Pick<DeliveryContext['ports'], 'messages' | 'retries' | 'queue' | 'contents'> {
+): Pick<DeliveryContext['ports'], 'messages' | 'retries' | 'backoffs' | 'queue' | 'contents'> {
   return {
     messages: {
       claim: async ({ message, token }) => ({
@@ -276,11 +265,20 @@ function createStores(
         return true;
       },
       release: async () => {},
+      shareContent: async () => {},
+      leaveContent: async () => false,
     },
     retries: { put: async () => {} },
+    backoffs: {
+      read: async () => undefined,
+      prolong: async () => {},
+      takeProbe: async () => false,
+      recover: async () => {},
+    },
     queue: {
       enqueue: async (messages) => {
-        attempt.parts.push(...messages);
+        // Whoever typed the command reads what became of it; no notification is sent.
+        attempt.parts.push(...messages.filter(isPrepared));
       },
       deadLetter: async (_body, reason) => {
         attempt.refusals.push(reason);
@@ -290,8 +288,13 @@ function createStores(
     contents: {
       read: async () => attempt.content,
       keep: async () => ({ data: '' }),
+      remove: async () => {},
     },
   };
+}
+
+function isPrepared(message: QueueMessage): message is PreparedMessage {
+  return message.prepared !== undefined;
 }
 
 function withoutUndefined({

@@ -2,11 +2,13 @@
 
 import type { DiscoverPolicy } from '../policy/ports.ts';
 import type { Resolver } from '../protocol/dns/answer.ts';
+import type { AcceptFromQueue } from '../submission/accept-from-queue.ts';
 import type { ReadControls } from '../submission/ports.ts';
 import type {
   ContentReference,
   PreparedMessage,
   PreparedPart,
+  QueueMessage,
 } from '../submission/queue-message.ts';
 import type { OpenChannel } from './channel.ts';
 import type { DeliveryEvent } from './events.ts';
@@ -37,6 +39,8 @@ export interface ClaimedDelivery {
   readonly recipients: readonly RecipientState[];
   /** The row's; it goes before that of a queue message made earlier. */
   readonly demand: DeliveryDemand;
+  /** The sender has been told that it is late. */
+  readonly delayNotified?: true;
 }
 
 export interface ClaimRequest {
@@ -67,6 +71,8 @@ export interface Settlement {
   /** Set where somebody is still pending: when the next attempt is due, and where the content is kept till then. */
   readonly next?: { readonly dueAtMs: number; readonly content: ContentReference };
   readonly why: WhyRecord;
+  /** The sender is told that the delivery is late, and not again. */
+  readonly delayNotified?: true;
   readonly nowMs: number;
 }
 
@@ -83,6 +89,13 @@ export interface MessageStore {
   settle(settlement: Settlement): Promise<boolean>;
   /** Ends the lease now without counting the attempt; no harm where the claim is lost. */
   release(delivery: ClaimedDelivery): Promise<void>;
+  /**
+   * Writes down that parts 0 to `parts` - 1 of a message refer to one body in the bucket. Asking again changes nothing;
+   * parts that have left meanwhile stay away.
+   */
+  shareContent(content: ContentReference, parts: number): Promise<void>;
+  /** A part needs the shared body no more; whether no part does, so that it may be removed. Again gives the same. */
+  leaveContent(content: ContentReference, part: number): Promise<boolean>;
 }
 
 /** Takes the next attempt's queue message until it is due; idempotent by (id, next-hop domain, attempt). */
@@ -97,7 +110,7 @@ export interface RetryStore {
 
 export interface MailQueue {
   /** Sends records, in SQS batches; rejects if one of them could not be sent. */
-  enqueue(messages: readonly PreparedMessage[]): Promise<void>;
+  enqueue(messages: readonly QueueMessage[]): Promise<void>;
   /** Puts a record where operators look, with the reason as a message attribute. */
   deadLetter(body: string, reason: string): Promise<void>;
   /** Hides a received record until `untilMs` (SQS allows 12 hours from its receipt). */
@@ -112,6 +125,8 @@ export interface ContentStore {
    * stand for the same octets (see `contentName`).
    */
   keep(name: string, content: Uint8Array): Promise<ContentReference>;
+  /** Removes what `keep` has kept. Nothing is done for an inline body or an object of somebody else's. */
+  remove(reference: ContentReference): Promise<void>;
 }
 
 /** What is known of a domain whose hosts cannot be reached. */
@@ -150,9 +165,11 @@ export interface DeliveryPorts {
   readonly resolver: Resolver;
   readonly discoverPolicy: DiscoverPolicy;
   readonly readControls: ReadControls;
+  readonly accept: AcceptFromQueue;
   readonly openChannel: OpenChannel;
   readonly messages: MessageStore;
   readonly retries: RetryStore;
+  readonly backoffs: BackoffStore;
   readonly queue: MailQueue;
   readonly contents: ContentStore;
   readonly observe: (event: DeliveryEvent) => void;

@@ -11,6 +11,7 @@ import {
   secretsManagerClient,
   sqsClient,
 } from '../adapters/aws/aws-clients.ts';
+import { createBackoffTable } from '../adapters/aws/backoff-table.ts';
 import { createContentBucket } from '../adapters/aws/content-bucket.ts';
 import { createControlTable } from '../adapters/aws/control-table.ts';
 import { createMailQueue } from '../adapters/aws/mail-queue.ts';
@@ -131,7 +132,7 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
 function createStores(
   environment: DeliverEnvironment,
   now: () => number,
-): Pick<DeliveryContext['ports'], 'messages' | 'retries' | 'queue' | 'contents'> {
+): Pick<DeliveryContext['ports'], 'messages' | 'retries' | 'backoffs' | 'queue' | 'contents'> {
   const client = dynamoDbClient();
   const contents = createContentBucket({
     client: s3Client(),
@@ -140,6 +141,7 @@ function createStores(
   return {
     messages: createMessageTable({ client, tableName: environment.SEALPOST_MESSAGE_TABLE }),
     retries: createRetryTable({ client, tableName: environment.SEALPOST_RETRY_TABLE, now }),
+    backoffs: createBackoffTable({ client, tableName: environment.SEALPOST_RETRY_TABLE }),
     contents,
     queue: createMailQueue({
       client: sqsClient(),

@@ -7,7 +7,9 @@ import type {
   NetworkSetting,
   PolicyHostEnvironment,
   PublishedPolicy,
+  ReconcileEnvironment,
   RefreshPoliciesEnvironment,
+  RequeueEnvironment,
 } from '../environment.ts';
 import { isDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
@@ -36,7 +38,8 @@ export const networkSettingSchema: z.ZodType<NetworkSetting> = z.strictObject({
   ipv6: z.boolean().exactOptional(),
 });
 
-const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
+/** What an operator decides about sending. */
+export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
   ehloName: domainName,
   requireTls: z.boolean(),
   mtaSts: z.boolean(),
@@ -116,6 +119,23 @@ export function readDeliverEnvironment(variables: Variables): DeliverEnvironment
     SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
     SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
     SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable and the remedy */
+export function readRequeueEnvironment(variables: Variables): RequeueEnvironment {
+  return {
+    SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
+    SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
+    SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable and the remedy */
+export function readReconcileEnvironment(variables: Variables): ReconcileEnvironment {
+  return {
+    SEALPOST_MESSAGE_TABLE: readText(variables, 'SEALPOST_MESSAGE_TABLE'),
+    SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
   };
 }
 
