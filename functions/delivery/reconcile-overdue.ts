@@ -56,7 +56,8 @@ export async function reconcileOverdue(
   };
   const restore = async (listed: WaitingDelivery): Promise<undefined> => {
     try {
-      overdue += (await putAgain(listed, beforeMs, ports)) ? 1 : 0;
+      const isPut = await putAgain(listed, beforeMs, ports);
+      overdue += isPut ? 1 : 0;
     } catch (error) {
       fail(error);
     }

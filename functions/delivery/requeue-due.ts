@@ -51,7 +51,8 @@ export async function requeueDue(ports: RequeuePorts, deadlineMs: number): Promi
       const due = page.entries.filter(({ dueAtMs }) => dueAtMs <= nowMs);
       oldestMs = Math.max(oldestMs, ...due.map(({ dueAtMs }) => nowMs - dueAtMs));
       await deadLetterDamaged(page.damaged, ports);
-      sent += due.length === 0 ? 0 : await sendEntries(due, ports);
+      const count = await sendEntries(due, ports);
+      sent += count;
       return page.next === undefined ? undefined : { bucket, after: page.next };
     } catch (error) {
       failedMs.push(bucket.startMs);

@@ -40,7 +40,8 @@ export async function requeueWaiting(
   let failures = 0;
   const lookAfter = async (state: BackoffState): Promise<undefined> => {
     try {
-      sent += await sendWaiting(state, state.recovered ? freedMax : 1, ports);
+      const count = await sendWaiting(state, state.recovered ? freedMax : 1, ports);
+      sent += count;
     } catch (error) {
       failures += 1;
       observe({ kind: 'fault', error });
@@ -87,5 +88,5 @@ async function sendWaiting(
   }
   await ports.reader.remove(stale);
   await deadLetterDamaged(damaged, ports);
-  return entries.length === 0 ? 0 : sendEntries(entries, ports);
+  return sendEntries(entries, ports);
 }

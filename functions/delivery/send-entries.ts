@@ -30,6 +30,9 @@ export async function sendEntries(
   entries: readonly RetryEntry[],
   { reader, queue, observe }: RequeuePorts,
 ): Promise<number> {
+  if (entries.length === 0) {
+    return 0;
+  }
   try {
     await queue.enqueue(entries.map(({ message }) => message));
   } catch (error) {

@@ -1,0 +1,360 @@
+/** Requeuing with stores in memory: what is due, what probes, what is let go; and nothing lost on the way. */
+import { describe, expect, test } from 'vitest';
+import { requeueDue } from '../../functions/delivery/requeue-due.ts';
+import type { DamagedEntry, RetryReader } from '../../functions/delivery/requeue-ports.ts';
+import { freedMax, requeueWaiting } from '../../functions/delivery/requeue-waiting.ts';
+import { TransportSecurityError } from '../../functions/protocol/errors.ts';
+import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
+import { createMemoryPorts, type MemoryPorts } from './memory-ports.ts';
+import { minuteMs, noonMs, preparedMessage } from './port-fixtures.ts';
+
+const domain = 'example.org';
+
+/** A world with one clock that the test moves, and runs of requeuing with clocks of their own. */
+function createWorld() {
+  const world = {
+    nowMs: noonMs,
+    stores: createMemoryPorts(() => world.nowMs),
+    faults: [] as unknown[],
+    /** One run whose clock differs by `skewMs`. */
+    ports: (skewMs = 0) => ({
+      ...world.stores,
+      now: () => world.nowMs + skewMs,
+      random: () => 0.5,
+      observe: (event: { readonly kind: string; readonly error?: unknown }) => {
+        if (event.kind === 'fault') {
+          world.faults.push(event.error);
+        }
+      },
+    }),
+    due: (skewMs = 0, forMs = minuteMs) =>
+      requeueDue(world.ports(skewMs), world.nowMs + skewMs + forMs),
+    waiting: () => requeueWaiting(world.ports(), world.nowMs + minuteMs),
+  };
+  return world;
+}
+
+function nth(n: number, changes: Partial<PreparedMessage> = {}): PreparedMessage {
+  return preparedMessage({ id: `m-${n}`, attempt: 2, ...changes });
+}
+
+async function putMany(stores: MemoryPorts, count: number, dueAtMs: number, waitingFor?: string) {
+  for (let n = 0; n < count; n += 1) {
+    await stores.retries.put(nth(n), dueAtMs, waitingFor);
+  }
+}
+
+const idsOf = (messages: readonly { readonly id: string }[]): string[] =>
+  messages.map(({ id }) => id).sort();
+
+describe('what is due', () => {
+  test('comes in its minute, once', async () => {
+    const world = createWorld();
+    await world.stores.retries.put(nth(1), noonMs + 5 * minuteMs);
+    await world.stores.retries.put(nth(2), noonMs + 6 * minuteMs);
+    world.nowMs += 5 * minuteMs - 1;
+    expect(await world.due()).toMatchObject({ sent: 0 });
+    world.nowMs += 1;
+    expect(await world.due()).toEqual({ sent: 1, oldestSeconds: 0, isDrained: true });
+    expect(await world.due()).toMatchObject({ sent: 0 });
+    expect(world.stores.sent).toEqual([nth(1)]);
+    expect(world.stores.retryEntries()).toMatchObject([{ message: { id: 'm-2' } }]);
+  });
+
+  test.each([
+    [15, 'a quarter of an hour of silence'],
+    [16, 'a minute more'],
+    [60 * 24 * 3, 'three days without a run'],
+  ])('is found however late: after %i minutes, %s', async (minutes) => {
+    const world = createWorld();
+    await world.due();
+    await world.stores.retries.put(nth(1), noonMs + 5 * minuteMs);
+    world.nowMs = noonMs + (5 + minutes) * minuteMs;
+    expect(await world.due(0, 10 * minuteMs)).toEqual({
+      sent: 1,
+      oldestSeconds: minutes * 60,
+      isDrained: true,
+    });
+  });
+
+  test('is found though a clock five minutes slow wrote it, and one five minutes fast reads', async () => {
+    const world = createWorld();
+    const fast = 5 * minuteMs;
+    await world.due(fast);
+    world.nowMs -= fast;
+    await world.stores.retries.put(nth(1), noonMs - fast);
+    world.nowMs += fast;
+    expect(await world.due(fast)).toMatchObject({ sent: 1 });
+  });
+});
+
+describe('a backlog', () => {
+  test('of one minute holds up no other, and takes as many runs as it must', async () => {
+    const world = createWorld();
+    await putMany(world.stores, 1_000, noonMs + 2 * minuteMs);
+    const others = [3, 4, 5].map((minute) => nth(2_000 + minute));
+    for (const [index, message] of others.entries()) {
+      await world.stores.retries.put(message, noonMs + (3 + index) * minuteMs);
+    }
+    world.nowMs += 10 * minuteMs;
+    // A page takes a second of its time.
+    const { enqueue } = world.stores.queue;
+    const slow = {
+      ...world.ports(),
+      queue: {
+        ...world.stores.queue,
+        enqueue: (messages: readonly PreparedMessage[]) => {
+          world.nowMs += 1_000;
+          return enqueue(messages);
+        },
+      },
+    };
+    const first = await requeueDue(slow, world.nowMs + 5_000);
+    expect(first.isDrained).toBe(false);
+    expect(first.sent).toBe(world.stores.sent.length);
+    expect(idsOf(world.stores.sent)).toEqual(expect.arrayContaining(idsOf(others)));
+    expect(world.stores.sent.length).toBeLessThan(1_000);
+    for (let run = 0; run < 5; run += 1) {
+      world.nowMs += 20 * minuteMs;
+      await requeueDue(slow, world.nowMs + 5_000);
+    }
+    expect(new Set(idsOf(world.stores.sent)).size).toBe(1_003);
+    expect(world.stores.retryEntries()).toEqual([]);
+  });
+});
+
+describe('two runs at once', () => {
+  test.each([
+    [0, 0],
+    [-5 * minuteMs, 5 * minuteMs],
+  ])(
+    'clocks off by %i and %i ms: everything is sent, nothing twice but at the same time',
+    async (one, other) => {
+      const world = createWorld();
+      await putMany(world.stores, 300, noonMs + 6 * minuteMs);
+      world.nowMs += 12 * minuteMs;
+      await Promise.all([world.due(one), world.due(other)]);
+      expect(new Set(idsOf(world.stores.sent)).size).toBe(300);
+      expect(world.stores.sent.length).toBeLessThanOrEqual(600);
+      expect(world.stores.retryEntries()).toEqual([]);
+      world.nowMs += minuteMs;
+      await Promise.all([world.due(one), world.due(other)]);
+      expect(world.stores.sent.length).toBeLessThanOrEqual(600);
+      expect(world.faults).toEqual([]);
+    },
+  );
+});
+
+describe('a run that dies or fails', () => {
+  const all = new Set(['m-0', 'm-1', 'm-2']);
+
+  test.each([
+    ['enqueue', 'before', 0],
+    ['enqueue', 'after', 3],
+    ['remove', 'before', 3],
+    ['remove', 'after', 3],
+    ['writeDrainedMs', 'before', 3],
+    ['writeDrainedMs', 'after', 3],
+  ] as const)(
+    'dies at %s, %s its work: %i were sent, none is lost, and the next run has it all',
+    async (operation, phase, sentBefore) => {
+      const world = createWorld();
+      await putMany(world.stores, 3, noonMs + 2 * minuteMs);
+      world.nowMs += 2 * minuteMs;
+      const { promise: death, resolve: die } = Promise.withResolvers<void>();
+      world.stores.intercept((boundary) => {
+        if (boundary.operation === operation && boundary.phase === phase) {
+          die();
+          return new Promise<void>(() => {});
+        }
+        return undefined;
+      });
+      await Promise.race([world.due(), death]);
+      expect(world.stores.sent).toHaveLength(sentBefore);
+      const left = world.stores.retryEntries().map(({ message }) => message.id);
+      expect(new Set([...left, ...idsOf(world.stores.sent)])).toEqual(all);
+      world.stores.intercept(() => {});
+      world.nowMs += minuteMs;
+      await world.due();
+      expect(new Set(idsOf(world.stores.sent))).toEqual(all);
+      expect(world.stores.retryEntries()).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['enqueue', 'before'],
+    ['enqueue', 'after'],
+    ['remove', 'before'],
+    ['remove', 'after'],
+    ['readBucket', 'before'],
+    ['writeDrainedMs', 'before'],
+  ] as const)('%s fails once, %s its work', async (operation, phase) => {
+    const world = createWorld();
+    await putMany(world.stores, 3, noonMs + 2 * minuteMs);
+    world.nowMs += 2 * minuteMs;
+    world.stores.fail(operation, phase);
+    await world.due();
+    world.nowMs += 60 * minuteMs;
+    await world.due();
+    expect(new Set(idsOf(world.stores.sent))).toEqual(all);
+    expect(world.stores.retryEntries()).toEqual([]);
+  });
+
+  test('an outage of the queue is not taken for bad messages, and costs nobody his place', async () => {
+    const world = createWorld();
+    await putMany(world.stores, 50, noonMs + 2 * minuteMs);
+    world.nowMs += 2 * minuteMs;
+    world.stores.fail('enqueue', 'before', 1_000);
+    expect(await world.due()).toMatchObject({ sent: 0, isDrained: false });
+    expect(world.stores.calls.filter((call) => call === 'enqueue').length).toBeLessThan(10);
+    expect(world.stores.retryEntries()).toHaveLength(50);
+  });
+});
+
+describe('poison among good messages', () => {
+  test('what the queue does not take stays, and the rest goes', async () => {
+    const world = createWorld();
+    await putMany(world.stores, 20, noonMs + 2 * minuteMs);
+    world.nowMs += 2 * minuteMs;
+    const { enqueue } = world.stores.queue;
+    const poison = new TransportSecurityError('content-invalid', 'too large for SQS');
+    const ports = {
+      ...world.ports(),
+      queue: {
+        ...world.stores.queue,
+        enqueue: async (messages: readonly PreparedMessage[]) => {
+          if (messages.some(({ id }) => id === 'm-7')) {
+            throw poison;
+          }
+          await enqueue(messages);
+        },
+      },
+    };
+    expect(await requeueDue(ports, world.nowMs + minuteMs)).toMatchObject({ sent: 19 });
+    expect(world.stores.retryEntries()).toMatchObject([{ message: { id: 'm-7' } }]);
+    expect(world.faults).toEqual([poison]);
+  });
+
+  test('what cannot be read goes where operators look, and no run meets it again', async () => {
+    const world = createWorld();
+    await putMany(world.stores, 2, noonMs + 2 * minuteMs);
+    world.nowMs += 2 * minuteMs;
+    const key = { bucket: 'b', entry: 'e' };
+    const damaged: DamagedEntry[] = [
+      { key, body: '{"id": ', reason: 'not JSON' },
+      { key, body: '', reason: 'no message' },
+    ];
+    const removed: unknown[] = [];
+    const reader: RetryReader = {
+      ...world.stores.reader,
+      readBucket: async (bucket, after) => ({
+        ...(await world.stores.reader.readBucket(bucket, after)),
+        damaged: bucket.startMs === world.nowMs ? damaged : [],
+      }),
+      remove: async (keys) => {
+        removed.push(...keys);
+        await world.stores.reader.remove(keys);
+      },
+    };
+    const summary = await requeueDue({ ...world.ports(), reader }, world.nowMs + minuteMs);
+    expect(summary).toMatchObject({ sent: 2, isDrained: true });
+    expect(world.stores.deadLetters).toEqual([
+      { body: '{"id": ', reason: 'not JSON' },
+      { body: JSON.stringify(key), reason: 'no message' },
+    ]);
+    expect(removed).toEqual(expect.arrayContaining([key]));
+  });
+});
+
+describe('a domain that cannot be reached', () => {
+  const probeAtMs = noonMs + 5 * minuteMs;
+
+  async function deadDomain(waiting: number) {
+    const world = createWorld();
+    await putMany(world.stores, waiting, noonMs + 240 * minuteMs, domain);
+    await world.stores.backoffs.prolong(domain, probeAtMs, noonMs);
+    return world;
+  }
+
+  test('sends nothing until its probe is due, then one message', async () => {
+    const world = await deadDomain(10);
+    expect(await world.waiting()).toEqual({ sent: 0, backoffs: 1 });
+    world.nowMs = probeAtMs;
+    expect(await world.waiting()).toEqual({ sent: 1, backoffs: 1 });
+    expect(world.stores.sent).toHaveLength(1);
+    expect(world.stores.retryEntries()).toHaveLength(9);
+  });
+
+  test('sends no second probe while one is under way', async () => {
+    const world = await deadDomain(10);
+    world.nowMs = probeAtMs;
+    await world.stores.backoffs.takeProbe(domain, probeAtMs + 20 * minuteMs, probeAtMs);
+    expect(await world.waiting()).toEqual({ sent: 0, backoffs: 1 });
+    world.nowMs += 20 * minuteMs;
+    expect(await world.waiting()).toEqual({ sent: 1, backoffs: 1 });
+  });
+
+  test('lets go what waits once it recovered, so many a run, and is then forgotten', async () => {
+    const world = await deadDomain(2 * freedMax + 10);
+    await world.stores.backoffs.recover(domain);
+    const sent: number[] = [];
+    for (let run = 0; run < 4; run += 1) {
+      sent.push((await world.waiting()).sent);
+    }
+    expect(sent).toEqual([freedMax, freedMax, 10, 0]);
+    expect(await world.stores.backoffs.list()).toEqual([]);
+    expect(world.stores.retryEntries()).toEqual([]);
+  });
+
+  test('lets go the oldest first', async () => {
+    const world = createWorld();
+    for (let n = 0; n < freedMax + 50; n += 1) {
+      const submittedAt = new Date(noonMs - n * minuteMs).toISOString();
+      await world.stores.retries.put(nth(n, { submittedAt }), noonMs + 240 * minuteMs, domain);
+    }
+    await world.stores.backoffs.prolong(domain, probeAtMs, noonMs);
+    await world.stores.backoffs.recover(domain);
+    await world.waiting();
+    const youngestSent = Math.min(...world.stores.sent.map(({ id }) => Number(id.slice(2))));
+    expect(youngestSent).toBe(50);
+  });
+
+  test('without mail is forgotten when its probe is due', async () => {
+    const world = await deadDomain(0);
+    await world.waiting();
+    expect(await world.stores.backoffs.list()).toHaveLength(1);
+    world.nowMs = probeAtMs;
+    expect(await world.waiting()).toEqual({ sent: 0, backoffs: 1 });
+    expect(await world.stores.backoffs.list()).toEqual([]);
+  });
+
+  test('that fails stops no other', async () => {
+    const world = await deadDomain(1);
+    await world.stores.retries.put(
+      nth(100, { prepared: { ...nth(100).prepared, domain: 'example.net' } }),
+      noonMs + 240 * minuteMs,
+      'example.net',
+    );
+    await world.stores.backoffs.prolong('example.net', probeAtMs + 1, noonMs);
+    world.nowMs = probeAtMs + 1;
+    world.stores.fail('readWaiting', 'before');
+    expect(await world.waiting()).toEqual({ sent: 1, backoffs: 2 });
+    expect(world.faults).toHaveLength(1);
+  });
+
+  test('stale lists are cleared away', async () => {
+    const world = await deadDomain(1);
+    await world.stores.backoffs.recover(domain);
+    const stale = { bucket: 'wait#example.org#0', entry: 'gone' };
+    const removed: unknown[] = [];
+    const reader: RetryReader = {
+      ...world.stores.reader,
+      readWaiting: async () => ({ entries: [], damaged: [], stale: [stale] }),
+      remove: async (keys) => void removed.push(...keys),
+    };
+    const ports = { ...world.ports(), reader };
+    expect(await requeueWaiting(ports, world.nowMs + minuteMs)).toMatchObject({ sent: 0 });
+    expect(removed).toEqual([stale]);
+    expect(await world.stores.backoffs.list()).toHaveLength(1);
+  });
+});
