@@ -1,24 +1,30 @@
 #!/usr/bin/env node
+import { TransportSecurityError } from '../functions/protocol/errors.ts';
 /** The command line: `sealpost COMMAND …`, one file a command. */
 import { runDeliver } from './commands/deliver.ts';
 import { runDns } from './commands/dns.ts';
-import { UsageError } from './commands/usage.ts';
+import { runException } from './commands/exception.ts';
+import { exSoftware, exTempFail, exUsage } from './commands/exit-status.ts';
+import { printable } from './commands/format-table.ts';
+import { runPolicy } from './commands/policy.ts';
+import { type Command, CommandFailure, UsageError } from './commands/usage.ts';
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+const commands: Readonly<Record<string, Command>> = {
   deliver: runDeliver,
   dns: runDns,
+  exception: runException,
+  policy: runPolicy,
 };
 
 const usage = `usage: sealpost COMMAND [options]
 
   deliver FILE.eml --from A --to B…   one delivery attempt from this machine, without AWS
   dns NAME TYPE                       one look-up, validated by DNSSEC, with its chain of trust
+  exception add|list|remove           domains to which a policy does not apply for a while
+  policy list|show|refresh|set|forget the cache of MTA-STS policies
 
 sealpost COMMAND --help tells more.
 `;
-
-/** sysexits.h: the command was used wrongly. */
-const exUsage = 64;
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   const command = name === undefined ? undefined : commands[name];
@@ -32,12 +38,27 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   try {
     return await command(args);
   } catch (error) {
-    if (error instanceof UsageError) {
-      process.stderr.write(`sealpost ${name}: ${error.message}\n`);
-      return exUsage;
+    const status = statusOf(error);
+    if (status === undefined) {
+      throw error;
     }
-    throw error;
+    process.stderr.write(`sealpost ${name}: ${printable((error as Error).message)}\n`);
+    return status;
   }
+}
+
+/** Undefined for a bug, whose stack is worth seeing. */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof UsageError) {
+    return exUsage;
+  }
+  if (error instanceof CommandFailure) {
+    return error.status;
+  }
+  if (error instanceof TransportSecurityError) {
+    return error.code === 'store-unavailable' ? exTempFail : exSoftware;
+  }
+  return undefined;
 }
 
 process.exitCode = await main(process.argv.slice(2));

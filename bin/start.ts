@@ -10,6 +10,7 @@ import { policyHostName } from '../functions/protocol/mta-sts/policy.ts';
 import { formatWhy } from './commands/format-why.ts';
 import { loadConfig } from './config/load.ts';
 import { type LocalCloud, startLocalCloud } from './local/cloud.ts';
+import { cloudFilePath, publishCloud } from './local/cloud-file.ts';
 import { askPolicyHost } from './tour/ask-policy-host.ts';
 import { readPublishedRecord, synthesize, tourConfigFile } from './tour/assembly.ts';
 import { createSender, playScenario, type Sender } from './tour/send-scenario.ts';
@@ -106,6 +107,7 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
     },
   });
   closers.push(() => cloud.stop());
+  closers.push(await publishCloud(cloud, { file: cloudFilePath(), network: world.network }));
   return { world, cloud, own, scenarios, sender: createSender(cloud) };
 }
 
@@ -169,9 +171,11 @@ and send it to the queue, by any AWS SDK or by the AWS command line:
   aws sqs send-message --queue-url ${cloud.physicalId('DeliveryQueue')} \\
     --message-body '${JSON.stringify(message)}'
 
-What became of it, and why:
+What became of it, and why; what waits; what is cached:
 
-  aws dynamodb scan --table-name ${cloud.physicalId('MessageTable')}
+  node bin/sealpost.ts why ID --local
+  node bin/sealpost.ts queue list --local
+  node bin/sealpost.ts policy list --local
 
 The published policy:   https://${own.name}/.well-known/mta-sts.txt at ${own.address}:${own.port}
 DNS of the world:       ${world.network.resolvers.join(', ')}

@@ -19,13 +19,20 @@ export const expiringDays = 3;
 /** Exceptions made at run time; every reader of the controls keeps them all in memory. */
 export const exceptionsMax = 500;
 
+const keyShape = {
+  domain: domainSchema,
+  policy: z.enum(['mta-sts', 'dane', 'tagging'], { error: 'one of mta-sts, dane, tagging' }),
+};
+
+/** Which exception is meant, from outside. */
+export const exceptionKeySchema: z.ZodType<ExceptionKey> = z.strictObject(keyShape);
+
 /** What an operator asks for. */
 export type ExceptionRequest = Omit<PolicyException, 'author'>;
 
 /** The same, as JSON from outside. */
 export const exceptionRequestSchema: z.ZodType<ExceptionRequest> = z.strictObject({
-  domain: domainSchema,
-  policy: z.enum(['mta-sts', 'dane', 'tagging'], { error: 'one of mta-sts, dane, tagging' }),
+  ...keyShape,
   reason: reasonSchema,
   expires: z.iso.datetime({
     offset: true,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   addException,
   countExpiring,
+  type ExceptionRequest,
   type ExceptionSettings,
   type ExceptionsContext,
   exceptionRequestSchema,
@@ -20,12 +21,14 @@ function contextWith(change: Partial<ExceptionSettings> = {}): ExceptionsContext
   return { store: createMemoryControls(), settings: { ...settings, ...change }, nowMs };
 }
 
-const request = {
+const request: ExceptionRequest = {
   domain: 'example.net',
   policy: 'mta-sts',
   reason: 'their certificate ran out, ticket 7',
   expires: '2026-12-01T00:00:00Z',
-} as const;
+};
+
+type Change = Partial<ExceptionRequest>;
 
 describe('what an operator may write', () => {
   test('a domain in any form becomes A-labels, blanks around the reason go', () => {
@@ -37,7 +40,7 @@ describe('what an operator may write', () => {
     });
   });
 
-  test.each([
+  test.each<[object, string, string]>([
     [{ domain: 'a..example' }, 'domain', 'no domain name'],
     [{ domain: '192.0.2.1' }, 'domain', 'an address'],
     [{ policy: 'all' }, 'policy', 'there is no exception from everything'],
@@ -74,25 +77,25 @@ describe('adding', () => {
     expect(await context.store.listExceptions()).toHaveLength(1);
   });
 
-  test.each([
+  test.each<[Change, Partial<ExceptionSettings>, string, string]>([
     [{ expires: '2026-11-24T12:00:00Z' }, {}, 'expires', 'over this very moment'],
     [{ expires: '2026-11-24T12:59:00+01:00' }, {}, 'expires', 'over, in another zone'],
     [{ expires: '2027-11-25T12:00:01Z' }, {}, 'expires', 'in more than 366 days'],
     [{}, { mtaSts: false }, 'policy', 'nothing to be excepted from'],
     [{ policy: 'dane' }, { dane: false }, 'policy', 'the same for DANE'],
     [{ policy: 'dane' }, { daneOnly: ['example.net'] }, 'domain', 'against a setting'],
-  ] as const)('%j under %j: refused by %s (%s)', async (change, changed, field) => {
+  ])('%j under %j: refused by %s (%s)', async (change, changed, field) => {
     const context = contextWith(changed);
     const outcome = await addException({ ...request, ...change }, 'alice', context);
     expect(outcome).toMatchObject({ kind: 'refused', faults: [{ field }] });
     expect(await context.store.listExceptions()).toEqual([]);
   });
 
-  test.each([
+  test.each<[Change, Partial<ExceptionSettings>, string]>([
     [{ expires: '2027-11-25T12:00:00Z' }, {}, '366 days'],
     [{ policy: 'tagging' }, { mtaSts: false, dane: false }, 'tagging is always there'],
     [{ policy: 'mta-sts' }, { daneOnly: ['example.net'] }, 'DANE still holds'],
-  ] as const)('%j under %j: taken (%s)', async (change, changed) => {
+  ])('%j under %j: taken (%s)', async (change, changed) => {
     const outcome = await addException({ ...request, ...change }, 'alice', contextWith(changed));
     expect(outcome.kind).toBe('added');
   });
@@ -130,11 +133,11 @@ test('the list has those of config and run time by domain, and says which are en
   expect(listed[0]?.addedAt).toBe('2026-11-24T12:00:00.000Z');
 });
 
-test.each([
+test.each<[string, ExceptionRequest['policy'], string, string]>([
   ['example.net', 'mta-sts', 'removed', 'whether or not it is over'],
   ['example.net', 'dane', 'absent', 'another policy'],
   ['m.example', 'dane', 'config', 'that one is taken out of the config file'],
-] as const)('removing the exception of %s from %s: %s (%s)', async (domain, policy, outcome) => {
+])('removing the exception of %s from %s: %s (%s)', async (domain, policy, outcome) => {
   const context = contextWith({
     exceptions: [{ domain: 'm.example', policy: 'dane', reason: 'x', expires: request.expires }],
   });

@@ -114,10 +114,10 @@ describe('refreshing', () => {
     expect(await refreshPolicy(domain, portsOf(world))).toMatchObject({ kind: 'refreshed' });
   });
 
-  test.each([
+  test.each<[PolicyWorld['txt'], string, string]>([
     ['nxdomain', 'absent', 'nothing is published'],
     ['dns-timeout', 'failed', 'nobody knows'],
-  ] as const)('with nothing stored and %s: %s, and no fetch (%s)', async (txt, kind) => {
+  ])('with nothing stored and %s: %s, and no fetch (%s)', async (txt, kind) => {
     const world = createPolicyWorld();
     world.txt = txt;
     expect(await refreshPolicy(domain, portsOf(world))).toMatchObject({ kind });
@@ -163,7 +163,7 @@ describe('setting by hand', () => {
   const request = { text: formatPolicy(enforce), reason: 'their host is down, ticket 7' };
   const setBy = { author, reason: request.reason };
 
-  test.each([
+  test.each<[object, string, string]>([
     [{ text: 'version: STSv1\nmode: enforce\nmax_age: 1' }, 'text', 'no mx'],
     [{ text: 'hello' }, 'text', 'no policy'],
     [{ id: 'a-b' }, 'id', 'not an id'],
@@ -173,12 +173,12 @@ describe('setting by hand', () => {
     expect(parsed.error?.issues.map(({ path }) => path.join('.'))).toEqual([field]);
   });
 
-  test.each([
+  test.each<[PolicyWorld['txt'], { readonly id?: string }, string, string]>([
     [['v=STSv1; id=old'], {}, 'old', 'the id that the domain announces'],
     ['nxdomain', {}, 'set20261124000000000', 'one of our own where it announces none'],
     ['dns-timeout', {}, 'set20261124000000000', 'or where nobody knows'],
     [['v=STSv1; id=old'], { id: 'mine' }, 'mine', 'the one that was given'],
-  ] as const)('with %j and %j it is held under %s: %s', async (txt, change, id) => {
+  ])('with %j and %j it is held under %s: %s', async (txt, change, id) => {
     const world = createPolicyWorld();
     world.txt = txt;
     const asked = { request: { ...request, ...change }, author };

@@ -9,6 +9,7 @@
  * throttled, so that one hot partition would eat the time in which other deliveries of the batch must settle. Waiting
  * is what SQS is for: a call that failed four times puts its record back to the queue.
  */
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -72,6 +73,12 @@ export const s3Client: () => S3Client = /* @__PURE__ */ once(
 
 export const secretsManagerClient: () => SecretsManagerClient = /* @__PURE__ */ once(
   () => new SecretsManagerClient(clientSettings({ requestTimeoutMs: 5_000, idleTimeoutMs: 5_000 })),
+);
+
+/** For the command line; no function asks for it. */
+export const cloudFormationClient: () => CloudFormationClient = /* @__PURE__ */ once(
+  () =>
+    new CloudFormationClient(clientSettings({ requestTimeoutMs: 10_000, idleTimeoutMs: 10_000 })),
 );
 
 /** Makes a value at the first call and hands the same one out ever after. */
