@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import {
   readDeliverEnvironment,
   readPolicyHostEnvironment,
+  readReconcileEnvironment,
   readRefreshEnvironment,
+  readRequeueEnvironment,
+  type Variables,
 } from '../../functions/handlers/read-environment.ts';
 
 const network = {
@@ -114,6 +117,29 @@ describe('readDeliverEnvironment', () => {
   ])('names the field for %s', (_, change, field) => {
     const variables = { ...deliver, SEALPOST_DELIVERY: JSON.stringify({ ...delivery, ...change }) };
     expect(() => readDeliverEnvironment(variables)).toThrow(invalid(/^SEALPOST_DELIVERY/, field));
+  });
+});
+
+const requeue = {
+  SEALPOST_RETRY_TABLE: 'retries',
+  SEALPOST_DELIVERY_QUEUE_URL: 'https://sqs.example/delivery',
+  SEALPOST_DEAD_LETTER_QUEUE_URL: 'https://sqs.example/dead',
+};
+
+const reconcile = { SEALPOST_MESSAGE_TABLE: 'messages', SEALPOST_RETRY_TABLE: 'retries' };
+
+describe.each<[string, (variables: Variables) => object, Readonly<Record<string, string>>]>([
+  ['readRequeueEnvironment', readRequeueEnvironment, requeue],
+  ['readReconcileEnvironment', readReconcileEnvironment, reconcile],
+])('%s', (_name, read, variables) => {
+  test('reads every variable, and nothing else of the environment', () => {
+    expect(read({ ...variables, PATH: '/bin' })).toEqual(variables);
+  });
+
+  test.each(Object.keys(variables))('says so when %s is not set', (name) => {
+    expect(() => read({ ...variables, [name]: undefined })).toThrow(
+      invalid(new RegExp(`^${name} is not set`), /deploy again/),
+    );
   });
 });
 

@@ -168,7 +168,11 @@ describe('least privilege of the delivery function', () => {
   test.each([
     ['RefPolicyTable', [], 'no grant on a name'],
     ['PolicyTable', ['dynamodb:GetItem', 'dynamodb:UpdateItem'], 'reads and updates policies'],
-    ['RetryTable', ['dynamodb:PutItem'], 'only adds to the retry table'],
+    [
+      'RetryTable',
+      ['dynamodb:BatchWriteItem', 'dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+      'adds to the retry table, and keeps domains that cannot be reached',
+    ],
     ['ControlTable', ['dynamodb:Query'], 'only reads what operators decided'],
     ['DeadLetterQueue', ['sqs:SendMessage'], 'only sends to the dead-letter queue'],
     ['Secret', [], 'no secret without a smart host'],

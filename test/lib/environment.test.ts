@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import {
   readDeliverEnvironment,
   readPolicyHostEnvironment,
+  readReconcileEnvironment,
   readRefreshEnvironment,
+  readRequeueEnvironment,
 } from '../../functions/handlers/read-environment.ts';
 import { exampleProps, synthesizeTemplates, type Templates } from './synthesize.ts';
 
@@ -49,6 +51,16 @@ describe('every handler accepts its environment and gets from it what the config
     // The delivery function has a policy table too, and the refresh no other variable of its own.
     const variables = variablesOf(templates.delivery, 'SEALPOST_POLICY_TABLE');
     expect(readRefreshEnvironment(variables).SEALPOST_NETWORK).toEqual(props.network);
+  });
+
+  test('requeue', () => {
+    const variables = variablesOf(templates.delivery, 'SEALPOST_DEAD_LETTER_QUEUE_URL');
+    expect(readRequeueEnvironment(variables)).toEqual(variables);
+  });
+
+  test('reconcile', () => {
+    const variables = variablesOf(templates.delivery, 'SEALPOST_RETRY_TABLE');
+    expect(readReconcileEnvironment(variables)).toEqual(variables);
   });
 
   test('policy-host', () => {
