@@ -4,7 +4,7 @@
  * A message is claimed before its MAIL and not earlier, so that a function that dies holds as few leases as can be.
  */
 import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
-import type { PreparedMessage } from '../submission/queue-message.ts';
+import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
 import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import type { ClaimedDelivery } from './ports.ts';
@@ -34,7 +34,9 @@ export type Disposition = 'done' | 'keep';
 /** A claimed message together with its record. */
 export interface ClaimedRecord extends ClaimedMessage {
   readonly record: PreparedRecord;
-  /** Forgets the content till it is asked for again, so that a message that waits holds no slot. */
+  /** What goes out in the message's name: its content, or the redacted form of it. */
+  readonly outgoing: () => Promise<Uint8Array>;
+  /** Forgets what was read till it is asked for again, so that a message that waits holds no slot. */
   readonly dropContent: () => void;
 }
 
@@ -48,13 +50,14 @@ export interface ClaimSource {
   keepRest(): Promise<void>;
 }
 
-/** Makes the source of a group's records, which several lanes may share. */
+/** Makes the source of a group's records, which several lanes may share; `claimed` are under our claim already. */
 export function createClaimSource(
   records: readonly PreparedRecord[],
   context: DeliveryContext,
+  claimed: readonly ClaimedRecord[] = [],
 ): ClaimSource {
   const waiting = [...records];
-  const returned: ClaimedRecord[] = [];
+  const returned = [...claimed];
   return {
     putBack: (claimed) => {
       claimed.dropContent();
@@ -166,20 +169,9 @@ function describeClaim(
   context: DeliveryContext,
 ): ClaimedRecord {
   const { message } = record;
-  let reading: Promise<Uint8Array> | undefined;
-  let freeSlot = (): void => {};
-  const dropContent = (): void => {
-    reading = undefined;
-    freeSlot();
-  };
-  const read = async (): Promise<Uint8Array> => {
-    if ('bucket' in message.content) {
-      freeSlot = await record.takeContentSlot();
-    }
-    return context.ports.contents.read(message.content);
-  };
+  const { read, drop } = createReading(message.content, record, context);
   const finish = (disposition: Disposition): void => {
-    dropContent();
+    drop();
     record.finish(disposition);
   };
   return {
@@ -187,22 +179,70 @@ function describeClaim(
     message,
     delivery,
     startedAtMs: context.ports.now(),
-    content: () => {
-      reading ??= read();
-      return reading;
-    },
-    dropContent,
+    content: read,
+    outgoing: read,
+    dropContent: drop,
   };
 }
 
-/** Reads a claimed message's content; where it cannot be had the claim is freed, and the record refused. */
+/**
+ * The same message, whose redacted form goes out in its place (RFC 8689 §5); undefined where it has none. What is kept
+ * for another attempt is the message as it is.
+ */
+export function redact(
+  claimed: ClaimedRecord,
+  context: DeliveryContext,
+): ClaimedRecord | undefined {
+  const { message, record } = claimed;
+  if (message.mailFrom !== '' || message.redacted === undefined) {
+    return undefined;
+  }
+  const redacted = createReading(message.redacted, record, context);
+  const dropContent = (): void => {
+    claimed.dropContent();
+    redacted.drop();
+  };
+  const finish = (disposition: Disposition): void => {
+    redacted.drop();
+    record.finish(disposition);
+  };
+  return { ...claimed, record: { ...record, finish }, outgoing: redacted.read, dropContent };
+}
+
+/** Reads content when it is first asked for; an object in the bucket takes a slot until it is dropped. */
+function createReading(
+  reference: ContentReference,
+  { takeContentSlot }: PreparedRecord,
+  { ports }: DeliveryContext,
+): { readonly read: () => Promise<Uint8Array>; readonly drop: () => void } {
+  let reading: Promise<Uint8Array> | undefined;
+  let freeSlot = (): void => {};
+  const begin = async (): Promise<Uint8Array> => {
+    if ('bucket' in reference) {
+      freeSlot = await takeContentSlot();
+    }
+    return ports.contents.read(reference);
+  };
+  return {
+    read: () => {
+      reading ??= begin();
+      return reading;
+    },
+    drop: () => {
+      reading = undefined;
+      freeSlot();
+    },
+  };
+}
+
+/** Reads what goes out of a claimed message; where it cannot be had the claim is freed, and the record refused. */
 export async function loadContent(
   claimed: ClaimedRecord,
   context: DeliveryContext,
 ): Promise<Uint8Array | undefined> {
   const { record, delivery } = claimed;
   try {
-    return await claimed.content();
+    return await claimed.outgoing();
   } catch (error) {
     await freeClaim(delivery, context);
     record.finish(await refuseRecord(record, error, context));

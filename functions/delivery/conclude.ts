@@ -81,8 +81,13 @@ function isWithoutAddress(code: FailureCode): boolean {
 }
 
 /** Whether it was a demand on the channel, and not the network, that stopped the message. */
-export function isPolicyFailure(code: FailureCode): boolean {
-  return failures[code].resultType !== null || violations.has(code);
+export function isPolicyFailure(code: FailureCode | undefined): boolean {
+  return code !== undefined && (failures[code].resultType !== null || violations.has(code));
+}
+
+/** Whether a message with REQUIRETLS was stopped by just that, and one without it could have gone. */
+export function isForWantOfRequireTls(code: FailureCode | undefined): boolean {
+  return code === 'requiretls-disabled' || isPolicyFailure(code);
 }
 
 const violations: ReadonlySet<FailureCode> = new Set([

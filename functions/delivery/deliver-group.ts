@@ -9,18 +9,12 @@ import {
   mayBePutBack,
   type PreparedRecord,
   putBackToNow,
+  redact,
 } from './claim-messages.ts';
-import {
-  type Conclusion,
-  concludeExhausted,
-  concludeWithoutHosts,
-  isPolicyFailure,
-} from './conclude.ts';
+import { type Conclusion, isForWantOfRequireTls, isPolicyFailure } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
-import { createHostLog, type HostLog } from './host-log.ts';
-import { openChannels } from './open-channels.ts';
 import { type DeliveryGroup, type DeliveryPlan, planDelivery, policyKey } from './plan-delivery.ts';
-import { sendMessages } from './send-messages.ts';
+import { concludeRun, type PlanRun, runPlan } from './run-plan.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 
 /** Messages that one connection carries before another one is worth its handshake. */
@@ -39,14 +33,7 @@ export async function deliverGroup(
     Math.ceil(records.length / messagesPerLane),
   );
   await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      try {
-        await runLane({ group, source, plans, context });
-      } catch (error) {
-        context.ports.observe({ kind: 'fault', error });
-        await source.keepRest();
-      }
-    }),
+    Array.from({ length: lanes }, () => runLane({ group, source, plans, context })),
   );
 }
 
@@ -81,85 +68,103 @@ interface Lane {
   readonly context: DeliveryContext;
 }
 
-/** Runs the plan, and where it leads nowhere the plans that may follow it, and settles what is left then. */
+/** One connection's worth of work. After a fault what is left stays in the queue. Never rejects. */
 async function runLane(lane: Lane): Promise<void> {
-  let plan = await lane.plans.current();
-  let end = await runPlan(plan, lane);
-  if (end.kind === 'exhausted' && isPolicyFailure(concludePlan(plan, end.log).code)) {
-    // RFC 8461 §5.1: before a policy has the last word, see whether it still stands.
+  try {
+    await followPlans(lane);
+  } catch (error) {
+    lane.context.ports.observe({ kind: 'fault', error });
+    await lane.source.keepRest();
+  }
+}
+
+/** Runs the plan, and where it leads nowhere the plans that may follow it, and settles what is left then. */
+async function followPlans(lane: Lane): Promise<void> {
+  let run = await runPlan(await lane.plans.current(), lane);
+  if (run.kind === 'exhausted' && isPolicyFailure(concludeRun(run)?.code)) {
+    // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands.
     const fresh = await lane.plans.afresh();
     if (fresh !== undefined) {
-      plan = fresh;
-      end = await runPlan(plan, lane);
+      run = await runPlan(fresh, { ...lane, earlier: run.log.noted() });
     }
   }
-  if (end.kind === 'exhausted' && mayGoWithoutRequireTls(plan, end.log, lane.group)) {
-    plan = { ...plan, demand: 'default' };
-    end = await runPlan(plan, lane);
-  }
-  if (end.kind !== 'finished') {
-    await settleRest(plan, end, lane);
-  }
-}
-
-/** RFC 8689 §4.2.1 and §5: with an empty return-path want of REQUIRETLS is no reason to drop a message. */
-function mayGoWithoutRequireTls(plan: DeliveryPlan, log: HostLog, group: DeliveryGroup): boolean {
-  return (
-    plan.kind === 'hosts' &&
-    plan.demand === 'require' &&
-    group.nullReversePath &&
-    concludePlan(plan, log).outcome === 'failed'
-  );
-}
-
-type PlanEnd =
-  | { readonly kind: 'finished' }
-  | { readonly kind: 'exhausted' | 'out-of-time'; readonly log: HostLog };
-
-/** Sends what the source has over the plan's channels, until one of the two or the time is used up. */
-async function runPlan(
-  plan: DeliveryPlan,
-  { source, context }: Pick<Lane, 'source' | 'context'>,
-): Promise<PlanEnd> {
-  const log = createHostLog();
-  if (plan.kind === 'none') {
-    return { kind: 'exhausted', log };
-  }
-  const channels = openChannels(plan, context, log);
-  for (let isWorthAnother = false; ; ) {
-    const head = await source.next();
-    if (head === undefined) {
-      await channels.return();
-      return { kind: 'finished' };
-    }
-    source.putBack(head);
-    if (context.ports.now() >= context.contentDeadlineMs) {
-      return { kind: 'out-of-time', log };
-    }
-    const step = await channels.next(isWorthAnother);
-    if (step.done === true) {
-      return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', log };
-    }
-    try {
-      isWorthAnother = await sendMessages(step.value, { plan, log, source, context });
-    } finally {
-      await context.pool.release(step.value.channel);
+  if (run.kind !== 'finished') {
+    const redacted = await settleRest(run, lane);
+    if (redacted.length > 0) {
+      await sendRedacted(redacted, run, lane);
     }
   }
 }
 
-/** The same verdict for all that found no channel. */
-async function settleRest(
-  plan: DeliveryPlan,
-  end: Exclude<PlanEnd, { kind: 'finished' }>,
-  { source, context }: Lane,
+/**
+ * The redacted forms of notifications that no host may have whole go by `default` (RFC 8689 §5). The messages
+ * themselves stay as they are: should this come to nothing, the next attempt begins with the full form again.
+ */
+async function sendRedacted(
+  messages: readonly ClaimedRecord[],
+  { plan, log }: PlanRun,
+  { group, context }: Lane,
 ): Promise<void> {
-  const conclusion = concludeEnd(plan, end);
-  for (let next = await source.next(); next !== undefined; next = await source.next()) {
-    await (conclusion === undefined && mayBePutBack(next, context)
-      ? putBackToNow(next, context)
-      : settleAlike(next, { plan, log: end.log, conclusion: conclusion ?? outOfTime, context }));
+  const source = createClaimSource([], context, messages);
+  try {
+    const base =
+      plan.kind === 'hosts'
+        ? plan
+        : await planDelivery({ ...group, demand: 'default', explicit: false }, context);
+    const redacting: DeliveryPlan = {
+      ...base,
+      demand: 'default',
+      demandReason: 'no host may have it with REQUIRETLS, so its redacted form goes (RFC 8689 §5)',
+    };
+    const run = await runPlan(redacting, { source, context, earlier: log.noted() });
+    if (run.kind !== 'finished') {
+      await settleRest(run, { source, context });
+    }
+  } catch (error) {
+    context.ports.observe({ kind: 'fault', error });
+    await source.keepRest();
   }
+}
+
+/**
+ * The same verdict for all that found no channel. Resolves to those for which it is not the last word, with their
+ * redacted form in place of the full one.
+ */
+async function settleRest(
+  run: PlanRun,
+  { source, context }: Pick<Lane, 'source' | 'context'>,
+): Promise<ClaimedRecord[]> {
+  const conclusion = concludeRun(run);
+  const redacted: ClaimedRecord[] = [];
+  for (let next = await source.next(); next !== undefined; next = await source.next()) {
+    const instead = mayGoRedacted(run, next, context) ? redact(next, context) : undefined;
+    if (instead !== undefined) {
+      redacted.push(instead);
+    } else if (conclusion === undefined && mayBePutBack(next, context)) {
+      await putBackToNow(next, context);
+    } else {
+      await settleAlike(next, { run, conclusion: conclusion ?? outOfTime, context });
+    }
+  }
+  return redacted;
+}
+
+/**
+ * Only after every host was tried and none may have the full form: for good, or when the message's time is over. Before
+ * that it waits like any other, since a host that may have it can come back.
+ */
+function mayGoRedacted(
+  run: PlanRun,
+  { message }: ClaimedRecord,
+  { ports }: DeliveryContext,
+): boolean {
+  const conclusion = concludeRun(run);
+  return (
+    run.kind === 'exhausted' &&
+    run.plan.demand === 'require' &&
+    isForWantOfRequireTls(conclusion?.code) &&
+    (conclusion?.outcome === 'failed' || ports.now() >= Date.parse(message.expiresAt))
+  );
 }
 
 /** For a message that had time, and whose time went into channels that carried others. */
@@ -170,39 +175,20 @@ const outOfTime: Conclusion = {
   reason: 'no channel was at hand in the time that there was',
 };
 
-/** Undefined: no host was to blame, only the clock. */
-function concludeEnd(
-  plan: DeliveryPlan,
-  { kind, log }: Exclude<PlanEnd, { kind: 'finished' }>,
-): Conclusion | undefined {
-  if (kind === 'exhausted') {
-    return concludePlan(plan, log);
-  }
-  const [failure] = log.failures().flatMap((host) => host.failures);
-  // Hosts were left to try, so nothing is definite, whatever the ones before have shown.
-  return failure && { ...failure, outcome: 'deferred', status: '4.4.7' };
-}
-
-function concludePlan(plan: DeliveryPlan, log: HostLog): Conclusion {
-  return plan.kind === 'none'
-    ? concludeWithoutHosts(plan.code, plan.reason)
-    : concludeExhausted(plan.demand, log.failures());
-}
-
 interface SharedVerdict {
-  readonly plan: DeliveryPlan;
-  readonly log: HostLog;
+  readonly run: PlanRun;
   readonly conclusion: Conclusion;
   readonly context: DeliveryContext;
 }
 
 async function settleAlike(
   claimed: ClaimedRecord,
-  { plan, log, conclusion, context }: SharedVerdict,
+  { run, conclusion, context }: SharedVerdict,
 ): Promise<void> {
+  const { plan, log } = run;
   try {
     const results = pendingRecipients(claimed.delivery).map(() => conclusion);
-    await settleDelivery(claimed, { results, row: log.row, plan, hosts: log.hosts }, context);
+    await settleDelivery(claimed, { results, row: log.row, plan, hosts: log.noted() }, context);
     claimed.record.finish('done');
   } catch (error) {
     context.ports.observe({ kind: 'fault', error });

@@ -5,11 +5,13 @@ import type { DaneNote, FailureNote, HostNote, TryNote } from './why.ts';
 
 /** What was met on the way, host by host. */
 export interface HostLog {
-  readonly hosts: readonly HostNote[];
+  /** For the `why` record: with the hosts of the plans before this one. */
+  readonly noted: () => readonly HostNote[];
   /** The row of the channel table that held for the last host. */
   readonly row: string;
   /** The time was over before every host was tried. */
   readonly outOfTime: boolean;
+  /** Of this plan alone. */
   readonly failures: () => HostFailures[];
 }
 
@@ -26,11 +28,12 @@ export interface MutableHostNote extends HostNote {
   dane?: DaneNote;
 }
 
-/** An empty log, filled by {@link openChannels}. */
-export function createHostLog(): MutableHostLog {
+/** An empty log, filled by {@link openChannels}. `earlier` is what the plans before this one have noted. */
+export function createHostLog(earlier: readonly HostNote[] = []): MutableHostLog {
   const hosts: MutableHostNote[] = [];
   return {
     hosts,
+    noted: () => [...earlier, ...hosts],
     row: 'no host',
     outOfTime: false,
     failures: () =>

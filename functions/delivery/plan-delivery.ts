@@ -30,6 +30,8 @@ interface PlanFacts {
   readonly domain: string;
   /** What the messages demand, after exceptions. */
   readonly demand: TlsDemand;
+  /** Why that is not what the messages were prepared with; absent where it is. */
+  readonly demandReason?: string;
   readonly sts: StsState | undefined;
   /** Whether TLSA records are looked up and obeyed. */
   readonly dane: 'off' | 'on' | 'only';
@@ -56,10 +58,12 @@ export async function planDelivery(
   const exceptions = await findExceptions(group.domain, context);
   const excepted = exceptions.length > 0;
   // An exception stops tags and rules for its domain; what the message itself asks for it cannot take away.
-  const demand =
-    excepted && group.demand === 'require' && !group.explicit ? 'default' : group.demand;
+  const demanded: Pick<PlanFacts, 'demand' | 'demandReason'> =
+    excepted && group.demand === 'require' && !group.explicit
+      ? { demand: 'default', demandReason: `an exception for ${group.domain}` }
+      : { demand: group.demand };
   const dane = decideDane(group.domain, exceptions, context);
-  const facts = { domain: group.domain, demand, dane, lookups };
+  const facts = { domain: group.domain, ...demanded, dane, lookups };
   const refusal = refuseUnasked(
     group,
     context,

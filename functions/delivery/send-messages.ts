@@ -109,7 +109,7 @@ async function handleResult(
   }
   try {
     const { recipients: results } = result;
-    await settleDelivery(claimed, { results, row: opened.row, plan, hosts: log.hosts }, context);
+    await settleDelivery(claimed, { results, row: opened.row, plan, hosts: log.noted() }, context);
     claimed.record.finish('done');
   } catch (error) {
     context.ports.observe({ kind: 'fault', error });

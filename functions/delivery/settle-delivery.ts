@@ -170,7 +170,6 @@ function describeAttempt(
   },
 ): WhyRecord {
   const { prepared } = message;
-  const excepted = plan.demand !== prepared.demand;
   return {
     version: 1,
     id: delivery.id,
@@ -180,7 +179,7 @@ function describeAttempt(
     endedAt: new Date(outcome.nowMs).toISOString(),
     demand: {
       level: plan.demand,
-      reason: excepted ? `an exception for ${plan.domain}` : prepared.demandReason,
+      reason: plan.demandReason ?? prepared.demandReason,
     },
     lookups: plan.lookups,
     policy: notePolicy(plan.sts),

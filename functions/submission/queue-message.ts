@@ -12,13 +12,15 @@ import { isMailbox } from '../protocol/smtp/mailbox.ts';
 const inlineBase64CharsMax = 1_048_576;
 
 /** Recipients of one message. RFC 5321 §4.5.3.1.8 asks for 100 at least. */
-const recipientsMax = 2_000;
+export const recipientsMax = 2_000;
 
-const mailbox: z.ZodString = z.string().refine(isMailbox, {
+/** A mailbox as it stands in an envelope. */
+export const mailbox: z.ZodString = z.string().refine(isMailbox, {
   error: 'not a mailbox (RFC 5321 §4.1.2): use local-part@domain, 64 + 255 octets at most',
 });
 
-const esmtpText: z.ZodString = z
+/** The value of an ESMTP parameter, not xtext. */
+export const esmtpText: z.ZodString = z
   .string()
   .max(500)
   .regex(/^[\x20-\x7e]*$/, { error: 'only printable ASCII (RFC 3461 §4)' });
@@ -46,17 +48,34 @@ export type ContentReference =
   | { readonly data: string }
   | { readonly bucket: string; readonly key: string };
 
+const bucketSchema: z.ZodType<ContentReference> = z.strictObject({
+  bucket: z
+    .string()
+    .min(3)
+    .max(63)
+    .regex(/^[a-z0-9.-]+$/),
+  key: z.string().min(1).max(1024),
+});
+
 const contentSchema: z.ZodType<ContentReference> = z.union([
   z.strictObject({ data: z.base64().max(inlineBase64CharsMax) }),
-  z.strictObject({
-    bucket: z
-      .string()
-      .min(3)
-      .max(63)
-      .regex(/^[a-z0-9.-]+$/),
-    key: z.string().min(1).max(1024),
-  }),
+  bucketSchema,
 ]);
+
+/** The redacted form stays in the message table as it came, where there is little room beside the recipients. */
+export const redactedBase64CharsMax = 16_384;
+
+const redactedSchema: z.ZodType<ContentReference> = z.union([
+  z.strictObject({ data: z.base64().max(redactedBase64CharsMax) }),
+  bucketSchema,
+]);
+
+/** Names an attempt that was settled. */
+export interface NotifiedAttempt {
+  readonly id: string;
+  readonly domain: string;
+  readonly attempt: number;
+}
 
 /** Added by prepare: the record is for one next-hop domain, its tags are read and taken off. */
 export interface PreparedPart {
@@ -95,6 +114,12 @@ const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
     .exactOptional(),
 });
 
+export const notifiedAttemptSchema: z.ZodType<NotifiedAttempt> = z.strictObject({
+  id: messageId,
+  domain: z.string().min(1).max(255),
+  attempt: z.int().min(1).max(1_000),
+});
+
 /** A queue message as sent: everything but envelope and content may be left out. */
 interface ParsedMessage {
   readonly version: 1;
@@ -112,6 +137,11 @@ interface ParsedMessage {
    * form of a notification (RFC 8689 §5). Counts with the null reverse-path only.
    */
   readonly redacted?: ContentReference;
+  /**
+   * The attempt that this is a delivery status notification about. One that is made again after a crash says the same
+   * with another date, and is the same message.
+   */
+  readonly notificationOf?: NotifiedAttempt;
   /** 1 for the first. */
   readonly attempt: number;
   readonly submittedAt?: string;
@@ -129,7 +159,8 @@ const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   envid: esmtpText.max(100).exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
   content: contentSchema,
-  redacted: contentSchema.exactOptional(),
+  redacted: redactedSchema.exactOptional(),
+  notificationOf: notifiedAttemptSchema.exactOptional(),
   attempt: z.int().min(1).max(1_000).default(1),
   submittedAt: z.iso.datetime({ offset: true }).exactOptional(),
   expiresAt: z.iso.datetime({ offset: true }).exactOptional(),
@@ -183,11 +214,11 @@ export function parseQueueMessage(body: string, defaults: QueueMessageDefaults):
 }
 
 /**
- * A fingerprint of envelope and content reference: the same id with another fingerprint is another message that
+ * A fingerprint of envelope and content references: the same id with another fingerprint is another message that
  * somebody gave a used id.
  */
 export function hashQueueMessage(message: QueueMessage): string {
-  const { mailFrom, rcptTo, requireTls, ret, envid, smtpUtf8, content } = message;
+  const { mailFrom, rcptTo, requireTls, ret, envid, smtpUtf8 } = message;
   const canonical = JSON.stringify([
     mailFrom,
     rcptTo.map(({ address, notify, orcpt }) => [address, notify ?? null, orcpt ?? null]),
@@ -195,17 +226,29 @@ export function hashQueueMessage(message: QueueMessage): string {
     ret ?? null,
     envid ?? null,
     smtpUtf8 ?? null,
-    'data' in content ? [content.data] : [content.bucket, content.key],
+    ...identifyContent(message),
   ]);
   return createHash('sha256').update(canonical).digest('hex');
+}
+
+function identifyContent({ content, redacted, notificationOf }: QueueMessage): string[][] {
+  if (notificationOf !== undefined) {
+    const { id, domain, attempt } = notificationOf;
+    return [[id, domain, String(attempt)]];
+  }
+  return [listReference(content), ...(redacted === undefined ? [] : [listReference(redacted)])];
+}
+
+function listReference(content: ContentReference): string[] {
+  return 'data' in content ? [content.data] : [content.bucket, content.key];
 }
 
 /**
  * What a message's content is kept under. A used id with another content has another hash, and so another name: an
  * object that a waiting message refers to is never written over with other octets.
  */
-export function contentName({ id, prepared }: PreparedMessage): string {
-  return `${id}/${prepared.hash}`;
+export function contentName(message: QueueMessage): string {
+  return `${message.id}/${message.prepared?.hash ?? hashQueueMessage(message)}`;
 }
 
 function parseJson(body: string): unknown {

@@ -471,11 +471,143 @@ describe('REQUIRETLS', () => {
     expect(harness.opened).toEqual([]);
   });
 
-  test('an empty return-path is not dropped for want of it (RFC 8689 §5)', async () => {
-    const harness = createHarness();
-    harness.sts = enforce('mx.rcpt.example');
-    expect(await status(harness, { ...require, mailFrom: '' })).toEqual(['delivered 2.0.0']);
-    expect(harness.sent).toMatchObject([{ transaction: { requireTls: false } }]);
+  describe('notifications (RFC 8689 §5)', () => {
+    const inline = (text: string) => ({
+      data: Buffer.from(`From: MAILER-DAEMON@sender.example\r\n\r\n${text}\r\n`).toString('base64'),
+    });
+    const notification = { ...require, mailFrom: '', content: inline('the full form') };
+    const withRedacted = { ...notification, redacted: inline('the redacted form') };
+    const sentTexts = ({ sent }: Harness): string[] =>
+      sent.map(({ tls, transaction: { requireTls, content } }) =>
+        [
+          tls,
+          requireTls ? 'REQUIRETLS' : '-',
+          Buffer.from(content).toString().trim().split('\r\n').at(-1),
+        ].join(' '),
+      );
+    const downAnd = (harness: Harness): void => {
+      harness.mx.set('rcpt.example', mxOf('mx.rcpt.example', 'mx2.rcpt.example'));
+      harness.peers.set('mx2.rcpt.example', { refuse: 'connect-failed' });
+    };
+
+    test.each<[string, object, (harness: Harness) => void, string[], string[]]>([
+      [
+        'where a host offers the keyword the full form goes with it',
+        withRedacted,
+        (harness) => harness.peers.set('mx.rcpt.example', { requireTls: true }),
+        ['delivered 2.0.0'],
+        ['pkix REQUIRETLS the full form'],
+      ],
+      [
+        'where none does the redacted form goes by default, without the parameter',
+        withRedacted,
+        () => {},
+        ['delivered 2.0.0'],
+        ['pkix - the redacted form'],
+      ],
+      [
+        'nothing published, nobody authentic: the redacted form by default too',
+        withRedacted,
+        (harness) => {
+          harness.sts = absent;
+        },
+        ['delivered 2.0.0'],
+        ['opportunistic - the redacted form'],
+      ],
+      [
+        'a host that may have it and is down is waited for',
+        withRedacted,
+        downAnd,
+        ['pending 4.7.30'],
+        [],
+      ],
+      [
+        'but not beyond the time that the message has',
+        { ...withRedacted, expiresAt: '2026-01-01T00:00:30Z' },
+        downAnd,
+        ['delivered 2.0.0'],
+        ['pkix - the redacted form'],
+      ],
+      [
+        'with REQUIRETLS switched off it is not used, and the notification not dropped',
+        withRedacted,
+        (harness) => {
+          harness.settings = { ...harness.settings, requireTls: false };
+        },
+        ['delivered 2.0.0'],
+        ['pkix - the redacted form'],
+      ],
+      [
+        'without a redacted form it fails as any other',
+        notification,
+        () => {},
+        ['failed 5.7.30'],
+        [],
+      ],
+      [
+        'of a message with a reverse-path no other form goes',
+        { ...withRedacted, mailFrom: 'alice@sender.example' },
+        () => {},
+        ['failed 5.7.30'],
+        [],
+      ],
+      [
+        'a network that is down is no reason for it',
+        { ...withRedacted, expiresAt: '2026-01-01T00:00:30Z' },
+        (harness) => harness.peers.set('mx.rcpt.example', { refuse: 'connect-failed' }),
+        ['failed 5.4.7'],
+        [],
+      ],
+    ])('%s', async (_what, over, prepare, states, texts) => {
+      const harness = createHarness();
+      harness.sts = enforce('mx.rcpt.example', 'mx2.rcpt.example');
+      prepare(harness);
+      expect(await status(harness, over)).toEqual(states);
+      expect(sentTexts(harness)).toEqual(texts);
+    });
+
+    test('why says what went, why, and what was tried before', async () => {
+      const harness = createHarness();
+      harness.sts = enforce('mx.rcpt.example');
+      const one = record(withRedacted);
+      await harness.deliver(one);
+      const row = await harness.stores.messages.readDelivery(idOf(one), only);
+      expect(row?.why).toMatchObject({
+        demand: { level: 'default', reason: expect.stringContaining('redacted form') },
+        hosts: [
+          { tries: [{ failure: { code: 'requiretls-not-offered' } }] },
+          { tries: [{ level: 'pkix' }] },
+        ],
+      });
+    });
+
+    test('put off, it is the full form that waits', async () => {
+      const harness = createHarness();
+      harness.sts = enforce('mx.rcpt.example');
+      harness.peers.set('mx.rcpt.example', {
+        answer: (transaction) =>
+          alike(transaction, { outcome: 'deferred', code: 'deferred-by-peer', reason: 'later' }),
+      });
+      await harness.deliver(record(withRedacted));
+      const [retry] = harness.stores.retryEntries();
+      harness.peers.set('mx.rcpt.example', { requireTls: true });
+      harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+      await harness.deliver(record({}, { body: JSON.stringify(retry?.message) }));
+      expect(sentTexts(harness)).toEqual([
+        'pkix - the redacted form',
+        'pkix REQUIRETLS the full form',
+      ]);
+    });
+
+    test('one that has no redacted form and one that has are told apart', async () => {
+      const harness = createHarness();
+      harness.sts = enforce('mx.rcpt.example');
+      const [whole, both] = [record(notification), record(withRedacted)];
+      expect(await harness.deliver(whole, both)).toEqual([]);
+      expect(sentTexts(harness)).toEqual(['pkix - the redacted form']);
+      const failed = await harness.stores.messages.readDelivery(idOf(whole), only);
+      expect(failed?.recipients).toMatchObject([{ state: 'failed', status: '5.7.30' }]);
+    });
   });
 
   test('the address tag asks for it, and the peer does not see the tag', async () => {

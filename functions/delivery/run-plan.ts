@@ -1,0 +1,70 @@
+/** One plan, run to its end: messages sent over its channels, and what is concluded where it leads nowhere. */
+import type { ClaimSource } from './claim-messages.ts';
+import { type Conclusion, concludeExhausted, concludeWithoutHosts } from './conclude.ts';
+import type { DeliveryContext } from './context.ts';
+import { createHostLog, type HostLog } from './host-log.ts';
+import { openChannels } from './open-channels.ts';
+import type { DeliveryPlan } from './plan-delivery.ts';
+import { sendMessages } from './send-messages.ts';
+import type { HostNote } from './why.ts';
+
+/** How a plan ended: nothing left to send, no host left, or no time. */
+export interface PlanRun {
+  readonly kind: 'finished' | 'exhausted' | 'out-of-time';
+  readonly plan: DeliveryPlan;
+  readonly log: HostLog;
+}
+
+/** Where a plan's messages come from, and go back to that it could not send. */
+export interface PlanSurroundings {
+  readonly source: ClaimSource;
+  readonly context: DeliveryContext;
+  /** Of the plans before this one. */
+  readonly earlier?: readonly HostNote[];
+}
+
+/** Sends what the source has over the plan's channels, until one of the two or the time is used up. */
+export async function runPlan(
+  plan: DeliveryPlan,
+  { source, context, earlier }: PlanSurroundings,
+): Promise<PlanRun> {
+  const log = createHostLog(earlier);
+  if (plan.kind === 'none') {
+    return { kind: 'exhausted', plan, log };
+  }
+  const channels = openChannels(plan, context, log);
+  for (let isWorthAnother = false; ; ) {
+    const head = await source.next();
+    if (head === undefined) {
+      await channels.return();
+      return { kind: 'finished', plan, log };
+    }
+    source.putBack(head);
+    if (context.ports.now() >= context.contentDeadlineMs) {
+      return { kind: 'out-of-time', plan, log };
+    }
+    const step = await channels.next(isWorthAnother);
+    if (step.done === true) {
+      return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', plan, log };
+    }
+    try {
+      isWorthAnother = await sendMessages(step.value, { plan, log, source, context });
+    } finally {
+      await context.pool.release(step.value.channel);
+    }
+  }
+}
+
+/**
+ * The verdict on the messages that a run has left. Undefined: no host was to blame, only the clock.
+ */
+export function concludeRun({ kind, plan, log }: PlanRun): Conclusion | undefined {
+  if (kind === 'exhausted') {
+    return plan.kind === 'none'
+      ? concludeWithoutHosts(plan.code, plan.reason)
+      : concludeExhausted(plan.demand, log.failures());
+  }
+  const [failure] = log.failures().flatMap((host) => host.failures);
+  // Hosts were left to try, so nothing is definite, whatever the ones before have shown.
+  return failure && { ...failure, outcome: 'deferred', status: '4.4.7' };
+}
