@@ -190,10 +190,18 @@ function grantDelivery(
   allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
   allow(deliver, 'sqs:SendMessage', deadLetterQueue.queueArn);
   grantContents(deliver, state);
-  const secretArn = delivery.smartHost?.credentialsSecretArn;
-  if (secretArn !== undefined) {
+  for (const secretArn of secretsOf(delivery)) {
     allow(deliver, 'secretsmanager:GetSecretValue', secretArn);
   }
+}
+
+/** The secrets that the settings name, each once: two keys may be of one secret. */
+function secretsOf({ smartHost, dkimKeys }: DeliverySettings): ReadonlySet<string> {
+  const credentials = smartHost?.credentialsSecretArn;
+  return new Set([
+    ...(credentials === undefined ? [] : [credentials]),
+    ...dkimKeys.map(({ secretArn }) => secretArn),
+  ]);
 }
 
 /** Senders put contents under any key; the function keeps its own under one prefix. */

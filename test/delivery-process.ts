@@ -15,6 +15,8 @@ import type { WhyRecord } from '../functions/delivery/why.ts';
 import type { DeliverySettings, NetworkSetting } from '../functions/environment.ts';
 import { createPolicyDiscovery } from '../functions/policy/discover-policy.ts';
 import { createMemoryPolicyStore } from '../functions/policy/memory-store.ts';
+import { createAcceptFromQueue } from '../functions/submission/accept-from-queue.ts';
+import type { ReadControls } from '../functions/submission/ports.ts';
 import type { PreparedMessage, QueueMessage } from '../functions/submission/queue-message.ts';
 import { createMemoryPorts, type MemoryPorts } from './delivery/memory-ports.ts';
 import { deliverySettings } from './delivery-settings.ts';
@@ -43,13 +45,14 @@ export interface DeliveryProcessOptions {
 
 export function createDeliveryProcess(
   network: NetworkSetting,
-  { attemptMs, settings = {} }: DeliveryProcessOptions,
+  { attemptMs, settings: changes = {} }: DeliveryProcessOptions,
 ): DeliveryProcess {
+  const settings = { ...deliverySettings, ...changes };
   const finalReplyMs = attemptMs / 2;
   const now = Date.now;
   const whys: WhyRecord[] = [];
   const stores = createMemoryPorts();
-  const ports = createPorts(network, { whys, stores, finalReplyMs });
+  const ports = createPorts(network, { whys, stores, settings, finalReplyMs });
   const deliver: DeliveryProcess['deliver'] = async (batch) => {
     const startedAtMs = now();
     const pool = createChannelPool({ openChannel: ports.openChannel, perHostMax: 2, now });
@@ -63,7 +66,7 @@ export function createDeliveryProcess(
         })),
         {
           ports,
-          settings: { ...deliverySettings, ...settings },
+          settings,
           network: resolveDeliveryNetwork(network),
           pool,
           // The sender keeps ten seconds for settling.
@@ -83,10 +86,12 @@ function createPorts(
   life: {
     readonly whys: WhyRecord[];
     readonly stores: MemoryPorts;
+    readonly settings: DeliverySettings;
     readonly finalReplyMs: number;
   },
 ): DeliveryPorts {
-  const { whys, stores, finalReplyMs } = life;
+  const { whys, stores, settings, finalReplyMs } = life;
+  const readControls: ReadControls = async () => ({ rules: [], exceptions: [] });
   const now = Date.now;
   const resolver = createNetworkResolver(network, { now, tryTimeoutMs: 300, rounds: 2 });
   return {
@@ -102,7 +107,17 @@ function createPorts(
     random: Math.random,
     newToken: randomUUID,
     resolver,
-    readControls: async () => ({ rules: [], exceptions: [] }),
+    readControls,
+    accept: createAcceptFromQueue({
+      settings,
+      ports: {
+        readControls,
+        signContent: async () => [],
+        contents: stores.contents,
+        shareContent: stores.messages.shareContent,
+      },
+      wholeMessages: { keep: async (whole) => whole },
+    }),
     openChannel: createChannelOpener({
       network,
       ehloName: 'mail.sender.example',

@@ -16,10 +16,12 @@ import { deliverBatch } from '../../functions/delivery/deliver-batch.ts';
 import type { RecipientState } from '../../functions/delivery/ports.ts';
 import { waitsMinutesDefault } from '../../functions/delivery/retry-schedule.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
-import type { NetworkSetting } from '../../functions/environment.ts';
+import type { DeliverySettings, NetworkSetting } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createMemoryPolicyStore } from '../../functions/policy/memory-store.ts';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
+import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
+import type { ReadControls } from '../../functions/submission/ports.ts';
 import type { PreparedMessage, QueueMessage } from '../../functions/submission/queue-message.ts';
 import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
 import { formatWhy } from './format-why.ts';
@@ -180,7 +182,8 @@ function toRecord(body: string): Parameters<typeof deliverBatch>[0][number] {
 }
 
 interface Attempt {
-  readonly content: Buffer;
+  /** As handed in, and later as accepted where it is large. */
+  content: Uint8Array;
   readonly whys: WhyRecord[];
   readonly refusals: string[];
   readonly parts: PreparedMessage[];
@@ -192,6 +195,9 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
   const resolver = createNetworkResolver(network, { now });
   const openChannel = createChannelOpener({ network, ehloName: options.ehloName, now });
   const deadlineMs = now() + attemptMs;
+  const settings = createSettings(options.ehloName);
+  const readControls: ReadControls = async () => ({ rules: [], exceptions: [] });
+  const stores = createStores(attempt);
   return {
     ports: {
       now,
@@ -205,39 +211,55 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
         now,
         cache: true,
       }),
-      readControls: async () => ({ rules: [], exceptions: [] }),
+      readControls,
+      accept: createAcceptFromQueue({
+        settings,
+        ports: {
+          readControls,
+          // Whose mail it is this machine has no key to say.
+          signContent: async () => [],
+          contents: stores.contents,
+          shareContent: stores.messages.shareContent,
+        },
+        wholeMessages: { keep: async (whole) => whole },
+      }),
       openChannel,
-      ...createStores(attempt),
+      ...stores,
       observe: (event) => {
         if (event.kind === 'fault') {
           throw event.error;
         }
       },
     },
-    settings: {
-      ehloName: options.ehloName,
-      requireTls: true,
-      mtaSts: true,
-      mtaStsCache: true,
-      dane: true,
-      daneInsecureMx: true,
-      daneOnly: [],
-      keepAddressTag: false,
-      exceptions: [],
-      connectionsPerMxMax: 1,
-      expiryDays: 5,
-      retryWaitsMinutes: waitsMinutesDefault,
-      delayNoticeHours: 0,
-      historyDays: 1,
-      bounceFrom: `MAILER-DAEMON@${options.ehloName}`,
-      redactBounces: false,
-      rules: [],
-      dkimKeys: [],
-    },
+    settings,
     network: resolveDeliveryNetwork(network),
     pool: createChannelPool({ openChannel, perHostMax: 1, now }),
     deadlineMs,
     contentDeadlineMs: deadlineMs - finalReplyTimeoutMsDefault,
+  };
+}
+
+/** What an operator's config would say; nothing of it is asked for on the command line but the name. */
+function createSettings(ehloName: string): DeliverySettings {
+  return {
+    ehloName,
+    requireTls: true,
+    mtaSts: true,
+    mtaStsCache: true,
+    dane: true,
+    daneInsecureMx: true,
+    daneOnly: [],
+    keepAddressTag: false,
+    exceptions: [],
+    connectionsPerMxMax: 1,
+    expiryDays: 5,
+    retryWaitsMinutes: waitsMinutesDefault,
+    delayNoticeHours: 0,
+    historyDays: 1,
+    bounceFrom: `MAILER-DAEMON@${ehloName}`,
+    redactBounces: false,
+    rules: [],
+    dkimKeys: [],
   };
 }
 
@@ -286,8 +308,15 @@ function createStores(
       hideUntil: async () => {},
     },
     contents: {
-      read: async () => attempt.content,
-      keep: async () => ({ data: '' }),
+      read: async (reference) =>
+        'data' in reference && reference.data !== ''
+          ? Buffer.from(reference.data, 'base64')
+          : attempt.content,
+      // Too large to travel with its record: one is attempted after the other, all with the same content.
+      keep: async (_name, content) => {
+        attempt.content = content;
+        return { data: '' };
+      },
       remove: async () => {},
     },
   };

@@ -6,7 +6,6 @@
  * of ours, or somebody else's live lease, keeps a record: what ends in the dead-letter queue is poison or an outage,
  * never a slow peer.
  */
-import { prepareMessage } from '../submission/prepare.ts';
 import {
   type PreparedMessage,
   parseQueueMessage,
@@ -110,7 +109,8 @@ async function readRecord(
   }
   const freeSlot = 'bucket' in message.content ? await takeContentSlot() : () => {};
   try {
-    return prepareMessage(message, await ports.contents.read(message.content), settings);
+    const { parts } = await ports.accept(message, await ports.contents.read(message.content));
+    return parts;
   } finally {
     freeSlot();
   }

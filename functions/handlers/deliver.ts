@@ -19,6 +19,7 @@ import { createMessageTable } from '../adapters/aws/message-table.ts';
 import { createPolicyTable } from '../adapters/aws/policy-table.ts';
 import { createRetryTable } from '../adapters/aws/retry-table.ts';
 import { createSmartHostSecret } from '../adapters/aws/smart-host-secret.ts';
+import { createWholeMessages } from '../adapters/aws/whole-messages.ts';
 import { resolveDeliveryNetwork } from '../adapters/net/delivery-network.ts';
 import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
 import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
@@ -30,7 +31,9 @@ import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
 import type { DeliverEnvironment } from '../environment.ts';
 import { createPolicyDiscovery } from '../policy/discover-policy.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
+import { createAcceptFromQueue } from '../submission/accept-from-queue.ts';
 import { createReadControls } from '../submission/read-controls.ts';
+import { createAcceptPorts } from './accept-ports.ts';
 import { createDeliveryObserver } from './delivery-events.ts';
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
 import { createPolicyObserver } from './policy-events.ts';
@@ -86,6 +89,16 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
   const resolver = createNetworkResolver(network, { now });
   const secretArn = settings.smartHost?.credentialsSecretArn;
   const observe = createDeliveryObserver(instruments);
+  const stores = createStores(environment, now);
+  const readControls = createReadControls({
+    store: createControlTable({
+      client: dynamoDbClient(),
+      tableName: environment.SEALPOST_CONTROL_TABLE,
+    }),
+    now,
+    observe: (error) => observe({ kind: 'fault', error }),
+  });
+  const accepting = createAcceptPorts(settings, { ...stores, readControls, now });
   return {
     settings,
     network: resolveDeliveryNetwork(network),
@@ -105,16 +118,18 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
         cache: settings.mtaStsCache,
         observe: createPolicyObserver(instruments),
       }),
-      readControls: createReadControls({
-        store: createControlTable({
+      readControls,
+      accept: createAcceptFromQueue({
+        settings,
+        ports: accepting,
+        wholeMessages: createWholeMessages({
           client: dynamoDbClient(),
-          tableName: environment.SEALPOST_CONTROL_TABLE,
+          tableName: environment.SEALPOST_MESSAGE_TABLE,
+          historyDays: settings.historyDays,
         }),
-        now,
-        observe: (error) => observe({ kind: 'fault', error }),
       }),
       openChannel: createChannelOpener({ network, ehloName: settings.ehloName, now }),
-      ...createStores(environment, now),
+      ...stores,
       observe,
     },
     ...(secretArn === undefined

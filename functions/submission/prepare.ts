@@ -1,22 +1,36 @@
 /**
- * Prepare: from a message as it was handed in to one record per next-hop domain, each with the TLS demand that holds
- * for the whole message. Pure: it runs in submission, and in delivery for records that came straight by SQS.
+ * Prepare: from a message as it was handed in to one record per next-hop domain, each with its TLS demand. Pure; what is
+ * done to the content is accept-message.ts's.
  */
 import { createHash } from 'node:crypto';
-import type { DeliverySettings } from '../environment.ts';
+import type { DeliverySettings, TaggingRule } from '../environment.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
-import { readHeaderFields } from '../protocol/message/header.ts';
+import type { RawField } from '../protocol/message/message-parts.ts';
 import { readAddressTag } from '../protocol/requiretls/address-tag.ts';
-import type { TlsDemand } from '../protocol/requiretls/demand.ts';
-import { asksForTlsOptional } from '../protocol/requiretls/tls-required-field.ts';
+import { findRule } from './match-rules.ts';
+import type { Controls } from './ports.ts';
 import {
   hashQueueMessage,
   type PreparedMessage,
   type QueueMessage,
   type QueueRecipient,
 } from './queue-message.ts';
+import { type DecidedDemand, decideDemand } from './tls-demand.ts';
 
-type PrepareSettings = Pick<DeliverySettings, 'requireTls' | 'keepAddressTag' | 'smartHost'>;
+/** What preparing goes by. */
+export interface PrepareRules {
+  readonly settings: Pick<
+    DeliverySettings,
+    'requireTls' | 'keepAddressTag' | 'smartHost' | 'rules' | 'exceptions'
+  >;
+  readonly controls: Controls;
+}
+
+/** The content as far as the demand depends on it. */
+export interface HandedIn {
+  readonly fields: readonly RawField[];
+  readonly sizeBytes: number;
+}
 
 /** RFC 3461 §4.2 bounds the parameter; a longer original address is not worth a refused recipient. */
 const orcptCharsMax = 500;
@@ -29,61 +43,108 @@ const orcptCharsMax = 500;
  */
 export function prepareMessage(
   message: QueueMessage,
-  content: Uint8Array,
-  settings: PrepareSettings,
+  handedIn: HandedIn,
+  rules: PrepareRules,
 ): PreparedMessage[] {
+  const { settings } = rules;
   const recipients = message.rcptTo.map((recipient) => readRecipient(recipient, settings));
-  const { demand, demandReason } = readDemand(message, content, recipients);
+  const demandAt = decideDemands(message, handedIn, { recipients, ...rules });
   const hash = hashQueueMessage(message);
-  const byDomain = Map.groupBy(recipients, ({ domain }) => settings.smartHost?.host ?? domain);
-  return [...byDomain].map(([domain, group]) => {
-    const prepared = {
+  const byDomain = Map.groupBy(recipients, ({ nextHop }) => nextHop);
+  const isSplit = byDomain.size > 1;
+  return [...byDomain].map(([domain, group]) => ({
+    ...message,
+    id: isSplit ? deriveId(message.id, domain) : message.id,
+    rcptTo: group.map(({ recipient }) => recipient),
+    prepared: {
       domain,
-      demand,
-      demandReason,
+      ...demandAt(domain),
       explicit: message.requireTls === true,
       hash,
-    };
-    const id = byDomain.size === 1 ? message.id : deriveId(message.id, domain);
-    return { ...message, id, rcptTo: group.map(({ recipient }) => recipient), prepared };
-  });
+      ...(isSplit && { wholeId: message.id }),
+    },
+  }));
 }
 
 interface ReadRecipient {
   readonly recipient: QueueRecipient;
-  readonly domain: string;
+  /** As given, without the tag. */
+  readonly untagged: string;
+  readonly nextHop: string;
   readonly tagged: boolean;
 }
 
-/** RFC 8689 §4.1: all copies of a message are tagged alike, so one tagged recipient speaks for all. */
-function readDemand(
+/** The tagging rule that decides about a message, as {@link prepareMessage} obeys it; undefined: none does. */
+export function findDecidingRule(
   message: QueueMessage,
-  content: Uint8Array,
-  recipients: readonly ReadRecipient[],
-): { demand: TlsDemand; demandReason: string } {
-  if (message.requireTls === true) {
-    return { demand: 'require', demandReason: 'the message was submitted with requireTls' };
-  }
-  if (recipients.some(({ tagged }) => tagged)) {
-    return { demand: 'require', demandReason: 'a recipient address carries the tag +requiretls' };
-  }
-  // RFC 8689 §4.1: the header field counts only where REQUIRETLS was not asked for.
-  if (asksForTlsOptional(readHeaderFields(content))) {
-    return { demand: 'optional', demandReason: 'the header says TLS-Required: No' };
-  }
-  return { demand: 'default', demandReason: 'the message asks for nothing special' };
+  handedIn: HandedIn,
+  rules: PrepareRules,
+): TaggingRule | undefined {
+  const recipients = message.rcptTo.map((recipient) => readRecipient(recipient, rules.settings));
+  return readTagging(message, handedIn, { recipients, ...rules }).rule;
+}
+
+type TaggingFacts = PrepareRules & { readonly recipients: readonly ReadRecipient[] };
+
+/**
+ * The demand at each next-hop domain. RFC 8689 §4.1: all copies of a message are tagged alike, so one recipient speaks
+ * for all; but those at a domain that is excepted from tagging neither speak nor are spoken for.
+ */
+function decideDemands(
+  message: QueueMessage,
+  handedIn: HandedIn,
+  facts: TaggingFacts,
+): (domain: string) => DecidedDemand {
+  const { isExcepted, tagged, rule } = readTagging(message, handedIn, facts);
+  const { requireTls = false } = message;
+  const { fields } = handedIn;
+  const usual = decideDemand({ requireTls, tagged, rule, fields });
+  const excepted = decideDemand({ requireTls, tagged: false, rule: undefined, fields });
+  return (domain) => (isExcepted(domain) ? excepted : usual);
+}
+
+interface Tagging {
+  readonly isExcepted: (domain: string) => boolean;
+  readonly tagged: boolean;
+  readonly rule: TaggingRule | undefined;
+}
+
+function readTagging(
+  { mailFrom, submittedAt }: QueueMessage,
+  { fields, sizeBytes }: HandedIn,
+  { recipients, settings, controls }: TaggingFacts,
+): Tagging {
+  const exceptions = [...settings.exceptions, ...controls.exceptions];
+  const isExcepted = (domain: string): boolean =>
+    exceptions.some(
+      (exception) =>
+        exception.policy === 'tagging' &&
+        exception.domain === domain &&
+        Date.parse(exception.expires) > Date.parse(submittedAt),
+    );
+  const taggable = recipients.filter(({ nextHop }) => !isExcepted(nextHop));
+  const rule = settings.requireTls
+    ? findRule([...controls.rules, ...settings.rules], {
+        mailFrom,
+        recipients: taggable.flatMap(({ recipient, untagged }) => [untagged, recipient.address]),
+        fields,
+        sizeBytes,
+      })
+    : undefined;
+  return { isExcepted, tagged: taggable.some((recipient) => recipient.tagged), rule };
 }
 
 /** With REQUIRETLS switched off the tag is an ordinary part of the address. */
-function readRecipient(given: QueueRecipient, settings: PrepareSettings): ReadRecipient {
-  const untagged = readAddressTag(given.address);
-  const tagged = settings.requireTls && untagged.tagged;
+function readRecipient(given: QueueRecipient, settings: PrepareRules['settings']): ReadRecipient {
+  const { address: untagged, ...read } = readAddressTag(given.address);
+  const tagged = settings.requireTls && read.tagged;
   const takenOff = tagged && !settings.keepAddressTag;
-  const address = withDomainInALabels(takenOff ? untagged.address : given.address);
+  const address = withDomainInALabels(takenOff ? untagged : given.address);
   const original = takenOff && given.orcpt === undefined ? originalRecipient(given.address) : {};
   return {
     recipient: { ...given, ...original, address },
-    domain: domainOf(address),
+    untagged,
+    nextHop: settings.smartHost?.host ?? domainOf(address),
     tagged,
   };
 }
@@ -96,7 +157,7 @@ function originalRecipient(address: string): Pick<QueueRecipient, 'orcpt'> {
 }
 
 /** An address whose domain is no host name stays as it is: delivery tells its sender (5.1.3). */
-function withDomainInALabels(address: string): string {
+export function withDomainInALabels(address: string): string {
   return address.slice(0, address.lastIndexOf('@') + 1) + domainOf(address);
 }
 

@@ -3,6 +3,7 @@
  * so that a submission that is repeated is the same submission.
  */
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { PreparedMessage, QueueMessage } from './queue-message.ts';
 
 /** One delivery of the whole: its recipients at one next-hop domain. */
 export interface WholePart {
@@ -35,8 +36,32 @@ export interface WholeMessage {
   readonly fingerprint: string;
   /** One for each next-hop domain, in the order in which the domains first appear. */
   readonly parts: readonly WholePart[];
-  /** Whether it is known that every part is in the queue. */
+  /** Whether it is on record that every part is in the queue; noted only of a message that may be handed in again. */
   readonly queued: boolean;
+}
+
+/** The whole of a message that was accepted as `parts`, none of which is on record as queued. */
+export function describeWhole(
+  message: Pick<QueueMessage, 'id' | 'mailFrom' | 'submittedAt' | 'expiresAt'>,
+  parts: readonly PreparedMessage[],
+  facts: Pick<WholeMessage, 'bytes' | 'via' | 'by' | 'fingerprint'>,
+): WholeMessage {
+  const { id, mailFrom, submittedAt, expiresAt } = message;
+  return {
+    id,
+    mailFrom,
+    submittedAt,
+    expiresAt,
+    ...facts,
+    parts: parts.map(({ id: partId, rcptTo, prepared }) => ({
+      id: partId,
+      domain: prepared.domain,
+      demand: prepared.demand,
+      demandReason: prepared.demandReason,
+      recipients: rcptTo.map(({ address }) => address),
+    })),
+    queued: false,
+  };
 }
 
 /** Where whole messages are kept. Every method rejects with `store-unavailable`, `read` and `keep` also with `store-damaged`. */

@@ -13,6 +13,7 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../functions/protocol/smtp/transaction.ts';
+import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
 import type { Controls } from '../../functions/submission/ports.ts';
 import { deliverySettings } from '../delivery-settings.ts';
 import { createMemoryPorts, type MemoryPorts } from './memory-ports.ts';
@@ -155,6 +156,17 @@ export function createHarness(): Harness {
         discoverPolicy: async (_domain, { afresh }) =>
           (afresh === true ? harness.stsAfresh : undefined) ?? harness.sts,
         readControls: async () => harness.controls,
+        accept: (message, content) =>
+          createAcceptFromQueue({
+            settings: harness.settings,
+            ports: {
+              readControls: async () => harness.controls,
+              signContent: async () => [],
+              contents: stores.contents,
+              shareContent: stores.messages.shareContent,
+            },
+            wholeMessages: { keep: async (whole) => whole },
+          })(message, content),
         openChannel: async (target, deadlineMs) => {
           harness.opened.push(target);
           connection += 1;

@@ -1,8 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { prepareMessage } from '../../functions/submission/prepare.ts';
-import { parseQueueMessage, type QueueMessage } from '../../functions/submission/queue-message.ts';
+import type { PolicyException, TaggingRule } from '../../functions/environment.ts';
+import { parseMessage } from '../../functions/protocol/message/message-parts.ts';
+import type { Controls } from '../../functions/submission/ports.ts';
+import {
+  type HandedIn,
+  type PrepareRules,
+  prepareMessage,
+} from '../../functions/submission/prepare.ts';
+import {
+  type PreparedMessage,
+  parseQueueMessage,
+  type QueueMessage,
+} from '../../functions/submission/queue-message.ts';
 
-const settings = { requireTls: true, keepAddressTag: false };
+const settings = { requireTls: true, keepAddressTag: false, rules: [], exceptions: [] };
+const noControls: Controls = { rules: [], exceptions: [] };
 const plain = 'Subject: x\r\n\r\nhi\r\n';
 
 const message = (over: object = {}): QueueMessage =>
@@ -19,11 +31,19 @@ const message = (over: object = {}): QueueMessage =>
 const to = (...addresses: string[]): object => ({
   rcptTo: addresses.map((address) => ({ address })),
 });
+type Settings = PrepareRules['settings'];
+
+const handIn = (header: string): HandedIn => ({
+  ...parseMessage(Buffer.from(header)),
+  sizeBytes: header.length,
+});
 const prepare = (
   over: object,
   header = plain,
-  options: Parameters<typeof prepareMessage>[2] = settings,
-): ReturnType<typeof prepareMessage> => prepareMessage(message(over), Buffer.from(header), options);
+  options: Settings = settings,
+  controls: Controls = noControls,
+): PreparedMessage[] =>
+  prepareMessage(message(over), handIn(header), { settings: options, controls });
 
 describe('the demand', () => {
   const optional = `TLS-Required: No\r\n${plain}`;
@@ -42,6 +62,116 @@ describe('the demand', () => {
   test('a message that asks by itself is marked, one that is tagged is not', () => {
     expect(prepare({ requireTls: true })[0]?.prepared.explicit).toBe(true);
     expect(prepare(to('a+requiretls@x.example'))[0]?.prepared.explicit).toBe(false);
+  });
+});
+
+describe('rules', () => {
+  const rule = (action: TaggingRule['action'], over: Partial<TaggingRule> = {}): TaggingRule => ({
+    name: `${action}-all`,
+    match: {},
+    action,
+    ...over,
+  });
+  const tagged = to('a+requiretls@x.example');
+  const optional = `TLS-Required: No\r\n${plain}`;
+
+  test.each<[TaggingRule[], object, string, string, string, string]>([
+    [[rule('require')], {}, plain, 'require', 'rule require-all requires TLS', 'a rule'],
+    [[rule('optional')], {}, plain, 'optional', 'rule optional-all makes TLS optional', 'another'],
+    [
+      [rule('leave'), rule('require')],
+      {},
+      plain,
+      'default',
+      'asks for nothing',
+      'asked no further',
+    ],
+    [[rule('leave')], {}, optional, 'optional', 'the header says', 'leave leaves the field alone'],
+    [[rule('require')], {}, optional, 'require', 'rule require-all', 'RFC 8689 §4.1'],
+    [
+      [rule('optional')],
+      { requireTls: true },
+      plain,
+      'require',
+      'submitted',
+      'its own word counts',
+    ],
+    [[rule('optional')], tagged, plain, 'require', 'the tag', 'the tag too'],
+    [[rule('leave')], tagged, plain, 'require', 'the tag', 'and here'],
+  ])('%#: %j, %j: %s gives %s, %s (%s)', (rules, over, header, demand, reason, _why) => {
+    const [part] = prepare(over, header, { ...settings, rules });
+    expect(part?.prepared).toMatchObject({
+      demand,
+      demandReason: expect.stringContaining(reason),
+      explicit: 'requireTls' in over,
+    });
+  });
+
+  test('those made at run time come first', () => {
+    const controls = { ...noControls, rules: [rule('leave')] };
+    const [part] = prepare({}, plain, { ...settings, rules: [rule('require')] }, controls);
+    expect(part?.prepared.demand).toBe('default');
+  });
+
+  test('requireTls: false switches them off', () => {
+    const off = { ...settings, requireTls: false, rules: [rule('require')] };
+    expect(prepare({}, plain, off)[0]?.prepared.demand).toBe('default');
+  });
+
+  test('a recipient is matched without the tag, and under both names of a domain', () => {
+    const match = (glob: string): TaggingRule =>
+      rule('optional', { match: { recipient: { glob } } });
+    const demandOf = (glob: string): string | undefined =>
+      prepare({ ...to('a@bücher.example'), smtpUtf8: true }, plain, {
+        ...settings,
+        rules: [match(glob)],
+      })[0]?.prepared.demand;
+    expect(demandOf('a@bücher.example')).toBe('optional');
+    expect(demandOf('*@xn--bcher-kva.example')).toBe('optional');
+    expect(demandOf('*@bucher.example')).toBe('default');
+  });
+});
+
+describe('an exception from tagging', () => {
+  const exception: PolicyException = {
+    domain: 'x.example',
+    policy: 'tagging',
+    reason: 'r',
+    expires: '2026-01-01T00:00:00Z',
+  };
+  const require: TaggingRule = { name: 'all', match: {}, action: 'require' };
+  const demands = (over: object, options: Settings, controls?: Controls): string[] =>
+    prepare(over, plain, options, controls).map(({ prepared }) => prepared.demand);
+
+  test('of its domain: rules do not reach it, and its tags speak for nobody', () => {
+    const excepted = { ...settings, rules: [require], exceptions: [exception] };
+    expect(demands(to('a@x.example', 'b@y.example'), excepted)).toEqual(['default', 'require']);
+    const tags = to('a+requiretls@x.example', 'b@y.example');
+    expect(demands(tags, { ...excepted, rules: [] })).toEqual(['default', 'default']);
+  });
+
+  test('takes the tag off all the same', () => {
+    const [part] = prepare(to('a+requiretls@x.example'), plain, {
+      ...settings,
+      exceptions: [exception],
+    });
+    expect(part?.rcptTo[0]?.address).toBe('a@x.example');
+  });
+
+  test('leaves what the message itself asks for', () => {
+    const excepted = { ...settings, exceptions: [exception] };
+    expect(demands({ ...to('a@x.example'), requireTls: true }, excepted)).toEqual(['require']);
+  });
+
+  test.each<[Partial<PolicyException>, string, string]>([
+    [{}, 'default', 'made at run time'],
+    [{ expires: '1969-12-31T23:59:59Z' }, 'require', 'over when the message came'],
+    [{ domain: 'y.example' }, 'require', 'of another domain'],
+    [{ policy: 'dane' }, 'require', 'of another policy; delivery judges that'],
+  ])('%j gives %s (%s)', (over, demand, _why) => {
+    const controls = { rules: [], exceptions: [{ ...exception, ...over }] };
+    const options = { ...settings, rules: [require] };
+    expect(demands(to('a@x.example'), options, controls)).toEqual([demand]);
   });
 });
 
@@ -100,6 +230,13 @@ describe('the split', () => {
     expect(split()).toEqual(parts);
   });
 
+  test('parts name their whole, and what is not split names none', () => {
+    const wholes = (...addresses: string[]): (string | undefined)[] =>
+      prepare(to(...addresses)).map(({ prepared }) => prepared.wholeId);
+    expect(wholes('a@x.example', 'b@y.example')).toEqual(['m1', 'm1']);
+    expect(wholes('a@x.example')).toEqual([undefined]);
+  });
+
   test('all parts are tagged alike (RFC 8689 §4.1)', () => {
     const parts = prepare(to('a+requiretls@x.example', 'b@y.example'));
     expect(parts.map(({ prepared }) => prepared.demand)).toEqual(['require', 'require']);
@@ -121,7 +258,7 @@ describe('the split', () => {
 
   test('a domain that is no host name is left for delivery to refuse', () => {
     const odd = { ...message(), rcptTo: [{ address: 'b@-Bad-.example' }] };
-    const [prepared] = prepareMessage(odd, Buffer.from(plain), settings);
+    const [prepared] = prepareMessage(odd, handIn(plain), { settings, controls: noControls });
     expect(prepared?.prepared.domain).toBe('-bad-.example');
   });
 });

@@ -1,0 +1,181 @@
+/**
+ * Accepting a message: its header is checked and completed, Bcc taken out, loops stopped, its TLS demand decided, its
+ * DKIM signatures made, and then it is split into one record for each next-hop domain.
+ *
+ * It runs where a message comes in: in the API, and in delivery for records that came by SQS. It is the same every time
+ * (its time is `submittedAt`), so that a record which SQS hands out again gives the same parts and ids.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc6409.html RFC 6409}
+ */
+import type { DeliverySettings } from '../environment.ts';
+import { TransportSecurityError } from '../protocol/errors.ts';
+import {
+  formatMessage,
+  type MessageParts,
+  parseMessage,
+} from '../protocol/message/message-parts.ts';
+import { canonicalizeContent } from '../protocol/smtp/content.ts';
+import {
+  checkSubmittedHeader,
+  completeHeader,
+  type HeaderFacts,
+  isLooping,
+  removePrivateFields,
+} from './complete-header.ts';
+import { giveBody, giveSecondBody } from './keep-body.ts';
+import type { AcceptPorts, Controls } from './ports.ts';
+import { prepareMessage, withDomainInALabels } from './prepare.ts';
+import type { PreparedMessage, PreparedPart, QueueMessage } from './queue-message.ts';
+import type { SubmissionWay } from './whole-message.ts';
+
+/** The settings that accepting goes by. */
+export type AcceptSettings = Pick<
+  DeliverySettings,
+  'ehloName' | 'requireTls' | 'keepAddressTag' | 'smartHost' | 'rules' | 'exceptions'
+>;
+
+/** How a message came in, and what is at hand to accept it. */
+export interface AcceptContext {
+  /** `http`: somebody waits for the answer, and is told what is wrong; `sqs`: nobody does. */
+  readonly way: SubmissionWay;
+  readonly settings: AcceptSettings;
+  readonly ports: AcceptPorts;
+}
+
+/** A message that was taken in. */
+export interface AcceptedMessage {
+  /** Ready to be enqueued, or delivered; one for each next-hop domain. */
+  readonly parts: PreparedMessage[];
+  /** The content that each of them refers to. */
+  readonly content: Uint8Array;
+}
+
+/**
+ * Accepts a message that is not prepared yet. `content` is what its `content` refers to.
+ *
+ * By SQS a message that goes round in circles is accepted as one that fails for every recipient (`refusal`), so that its
+ * sender hears of it.
+ *
+ * @throws {TransportSecurityError} `content-invalid` or `queue-message-invalid` for a message that cannot be mended, naming
+ * the field; by the API also `mail-loop`, and `requiretls-disabled` where `requireTls` could not be kept;
+ * `store-unavailable`, `settings-invalid`.
+ */
+export async function acceptMessage(
+  message: QueueMessage,
+  content: Uint8Array,
+  context: AcceptContext,
+): Promise<AcceptedMessage> {
+  const { way, settings, ports } = context;
+  const handedIn = readContent(content);
+  const { fields } = handedIn;
+  if (way === 'http') {
+    checkSubmittedHeader(fields, message.smtpUtf8 === true);
+  }
+  const refusal = isLooping(fields) ? loopRefusal(way) : undefined;
+  const controls = await ports.readControls();
+  const sizeBytes = content.length;
+  const records = prepareMessage(message, { fields, sizeBytes }, { settings, controls });
+  if (way === 'http') {
+    checkExplicitDemand(records, message, { settings, controls });
+  }
+  const octets =
+    refusal === undefined
+      ? await finishContent(handedIn, message, context)
+      : formatMessage({ ...handedIn, fields: removePrivateFields(fields) });
+  const redacted = await acceptRedacted(message, context);
+  const parts = await giveBody(
+    records.map((record) => ({
+      ...record,
+      ...redacted,
+      prepared: { ...record.prepared, ...(refusal !== undefined && { refusal }) },
+    })),
+    { id: message.id, octets },
+    ports,
+  );
+  return { parts, content: octets };
+}
+
+/**
+ * Takes content apart, with every line end made CRLF: what is signed is then what goes over the wire.
+ *
+ * @throws {TransportSecurityError} `content-invalid`
+ */
+function readContent(content: Uint8Array): MessageParts {
+  const { octets } = canonicalizeContent(content);
+  const message = parseMessage(octets);
+  // RFC 5322 §4: NUL is obsolete and must not be generated; hosts on the way cut lines at it, or the message.
+  const at = message.body.indexOf(0);
+  if (at >= 0) {
+    throw new TransportSecurityError(
+      'content-invalid',
+      `content: octet ${at} of the body is NUL (RFC 5322 §4). Encode that part in base64`,
+    );
+  }
+  return message;
+}
+
+/** The content as it goes out: signed after all else was done to it. */
+async function finishContent(
+  { fields, body }: MessageParts,
+  message: Pick<QueueMessage, 'id' | 'mailFrom' | 'submittedAt'>,
+  { way, settings, ports }: AcceptContext,
+): Promise<Buffer> {
+  const facts: HeaderFacts = {
+    id: message.id,
+    mailFrom: withDomainInALabels(message.mailFrom),
+    submittedAt: message.submittedAt,
+    ehloName: settings.ehloName,
+    way,
+  };
+  const complete = { fields: completeHeader(fields, facts), body };
+  const signatures = await ports.signContent(complete, Date.parse(message.submittedAt));
+  return formatMessage({ fields: [...signatures, ...complete.fields], body });
+}
+
+/** The redacted form of a notification goes out in the place of the full one, so it is accepted like it. */
+async function acceptRedacted(
+  message: QueueMessage,
+  context: AcceptContext,
+): Promise<Pick<PreparedMessage, 'redacted'>> {
+  if (message.redacted === undefined) {
+    return {};
+  }
+  const content = await context.ports.contents.read(message.redacted);
+  const octets = await finishContent(readContent(content), message, context);
+  return { redacted: await giveSecondBody({ id: message.id, octets }, context.ports) };
+}
+
+function loopRefusal(way: SubmissionWay): NonNullable<PreparedPart['refusal']> {
+  const reason = 'the message has more than 50 Received fields: it is going round in circles';
+  if (way === 'http') {
+    throw new TransportSecurityError('mail-loop', `content: ${reason}`);
+  }
+  return { code: 'mail-loop', reason };
+}
+
+/** What is bound to bounce with 5.7.30 is refused while somebody is there to be told. */
+function checkExplicitDemand(
+  records: readonly PreparedMessage[],
+  { requireTls, submittedAt }: QueueMessage,
+  { settings, controls }: { readonly settings: AcceptSettings; readonly controls: Controls },
+): void {
+  if (requireTls !== true) {
+    return;
+  }
+  if (!settings.requireTls) {
+    throw disabled('the setting requireTls: false rules that out');
+  }
+  const exception = [...settings.exceptions, ...controls.exceptions].find(
+    ({ domain, policy, expires }) =>
+      policy !== 'tagging' &&
+      Date.parse(expires) > Date.parse(submittedAt) &&
+      records.some(({ prepared }) => prepared.domain === domain),
+  );
+  if (exception !== undefined) {
+    throw disabled(`an exception for ${exception.domain} rules that out`);
+  }
+}
+
+function disabled(reason: string): TransportSecurityError {
+  return new TransportSecurityError('requiretls-disabled', `requireTls: ${reason}`);
+}

@@ -1,0 +1,73 @@
+/**
+ * Where an accepted body goes: with the records while they are few and it is small, else into the bucket, once however
+ * many records refer to it.
+ */
+import { createHash } from 'node:crypto';
+import type { AcceptPorts } from './ports.ts';
+import type { ContentReference, PreparedMessage } from './queue-message.ts';
+
+/** Base64 chars of the body of a record that is alone: SQS takes 1 MiB, and the envelope needs room. */
+const aloneCharsMax = 983_040;
+
+/** Base64 chars of a body that each of several records carries, and how many do so at most. */
+const severalCharsMax = 262_144;
+const severalMax = 3;
+
+/** The bodies of a message are kept under the id of the whole and their own hash, so no key ever stands for other octets. */
+export interface Body {
+  /** Of the whole message. */
+  readonly id: string;
+  readonly octets: Uint8Array;
+}
+
+/**
+ * Gives records their body. Where several share it in the bucket each gets its ordinal, and the bucket's copy is written
+ * down as shared before this resolves.
+ */
+export async function giveBody(
+  records: readonly PreparedMessage[],
+  body: Body,
+  ports: Pick<AcceptPorts, 'contents' | 'shareContent'>,
+): Promise<PreparedMessage[]> {
+  const isAlone = records.length === 1;
+  const charsMax = isAlone ? aloneCharsMax : severalCharsMax;
+  if (records.length <= severalMax && base64Chars(body.octets) <= charsMax) {
+    const content = { data: toBase64(body.octets) };
+    return records.map((record) => ({ ...record, content }));
+  }
+  const content = await keepBody(body, ports);
+  if (isAlone) {
+    return records.map((record) => ({ ...record, content }));
+  }
+  await ports.shareContent(content, records.length);
+  return records.map((record, part) => ({
+    ...record,
+    content,
+    prepared: { ...record.prepared, part },
+  }));
+}
+
+/** A body for one record, which carries another one already. */
+export async function giveSecondBody(
+  body: Body,
+  { contents }: Pick<AcceptPorts, 'contents'>,
+): Promise<ContentReference> {
+  return base64Chars(body.octets) <= severalCharsMax
+    ? { data: toBase64(body.octets) }
+    : keepBody(body, { contents });
+}
+
+function keepBody(
+  { id, octets }: Body,
+  { contents }: Pick<AcceptPorts, 'contents'>,
+): Promise<ContentReference> {
+  return contents.keep(`${id}/${createHash('sha256').update(octets).digest('hex')}`, octets);
+}
+
+function base64Chars({ length }: Uint8Array): number {
+  return Math.ceil(length / 3) * 4;
+}
+
+function toBase64({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
+}
