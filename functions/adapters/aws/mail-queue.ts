@@ -8,7 +8,12 @@ import {
 } from '@aws-sdk/client-sqs';
 import type { ContentStore, MailQueue } from '../../delivery/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import { contentName, type PreparedMessage } from '../../submission/queue-message.ts';
+import {
+  type ContentReference,
+  contentName,
+  type QueueMessage,
+  redactedBase64CharsMax,
+} from '../../submission/queue-message.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
 
 /** SQS: one message with its attributes, and one batch in all. */
@@ -41,8 +46,8 @@ export interface MailQueueOptions {
 export function createMailQueue(options: MailQueueOptions): MailQueue {
   return {
     enqueue: async (messages) => {
-      const bodies = await Promise.all(messages.map((message) => encodeRecord(message, options)));
-      for (const batch of batchesOf(bodies)) {
+      // Encoded as they are sent: one body may go to thousands of domains, and each record has a copy of it.
+      for await (const batch of batchesOf(encodeRecords(messages, options))) {
         await sendBatch(options, batch);
       }
     },
@@ -52,52 +57,94 @@ export function createMailQueue(options: MailQueueOptions): MailQueue {
   };
 }
 
+async function* encodeRecords(
+  messages: readonly QueueMessage[],
+  options: MailQueueOptions,
+): AsyncGenerator<string> {
+  for (const message of messages) {
+    yield await encodeRecord(await boundRedacted(message, options), options);
+  }
+}
+
 /** A record's body, with the content kept apart where it would be over the limit. */
-async function encodeRecord(message: PreparedMessage, options: MailQueueOptions): Promise<string> {
+async function encodeRecord(message: QueueMessage, options: MailQueueOptions): Promise<string> {
   const body = encodeBody(message);
   if (Buffer.byteLength(body) <= sendBytesMax) {
     return body;
   }
-  const { contents } = options;
-  if (contents === undefined || !('data' in message.content)) {
-    throw new TransportSecurityError(
-      'content-invalid',
-      `message ${message.id}: the record takes ${Buffer.byteLength(body)} bytes, SQS takes ${sendBytesMax}`,
-    );
+  if (!('data' in message.content)) {
+    throw tooLarge(message, Buffer.byteLength(body));
   }
   // What prepare added may lift a record over the limit under which it came in.
-  const content = await contents.keep(contentName(message), await contents.read(message.content));
+  const content = await keepApart(message, message.content, options);
   return encodeBody({ ...message, content });
+}
+
+/** The redacted form inline only where it is as small as a queue message may have it. */
+async function boundRedacted(
+  message: QueueMessage,
+  options: MailQueueOptions,
+): Promise<QueueMessage> {
+  const { redacted } = message;
+  return redacted !== undefined &&
+    'data' in redacted &&
+    redacted.data.length > redactedBase64CharsMax
+    ? { ...message, redacted: await keepApart(message, redacted, options, '/redacted') }
+    : message;
+}
+
+async function keepApart(
+  message: QueueMessage,
+  content: { readonly data: string },
+  { contents }: MailQueueOptions,
+  suffix = '',
+): Promise<ContentReference> {
+  if (contents === undefined) {
+    throw tooLarge(message, content.data.length);
+  }
+  return contents.keep(contentName(message) + suffix, await contents.read(content));
+}
+
+function tooLarge({ id }: QueueMessage, bytes: number): TransportSecurityError {
+  return new TransportSecurityError(
+    'content-invalid',
+    `message ${id}: ${bytes} bytes are too many for a record, of which SQS takes ${sendBytesMax}`,
+  );
 }
 
 /**
  * JSON, with everything escaped that SQS does not take (U+FFFE, U+FFFF), and what its look-alikes do not take either
  * (beyond U+FFFF, as its pair of surrogates).
  */
-function encodeBody(message: PreparedMessage): string {
+function encodeBody(message: QueueMessage): string {
   return JSON.stringify(message).replace(
     /[\ud800-\udfff\ufffe\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16)}`,
   );
 }
 
-/** Fills batches in order; a body that leaves no room for another goes alone. */
-export function batchesOf(bodies: readonly string[]): readonly (readonly string[])[] {
-  const batches: string[][] = [];
-  let current: string[] = [];
-  let currentBytes = 0;
-  for (const body of bodies) {
+/** Fills batches in order; a body that leaves no room for another goes alone. Asks for no more than a batch needs. */
+export async function* batchesOf(
+  bodies: AsyncIterable<string> | Iterable<string>,
+): AsyncGenerator<readonly string[]> {
+  let batch: string[] = [];
+  let batchBytes = 0;
+  for await (const body of bodies) {
     const bytes = Buffer.byteLength(body);
-    const full = current.length === batchEntriesMax || currentBytes + bytes > sendBytesMax;
-    if (current.length === 0 || full) {
-      current = [];
-      currentBytes = 0;
-      batches.push(current);
+    if (
+      batch.length === batchEntriesMax ||
+      (batch.length > 0 && batchBytes + bytes > sendBytesMax)
+    ) {
+      yield batch;
+      batch = [];
+      batchBytes = 0;
     }
-    current.push(body);
-    currentBytes += bytes;
+    batch.push(body);
+    batchBytes += bytes;
   }
-  return batches;
+  if (batch.length > 0) {
+    yield batch;
+  }
 }
 
 /** Sends a batch, and once more what SQS did not take of it. A copy too many is dropped when it is claimed. */

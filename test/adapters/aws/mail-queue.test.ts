@@ -78,6 +78,14 @@ describe('the mail queue on fauxqs', () => {
 });
 
 describe('batches', () => {
+  async function collectBatches(bodies: readonly string[]): Promise<(readonly string[])[]> {
+    const batches: (readonly string[])[] = [];
+    for await (const batch of batchesOf(bodies)) {
+      batches.push(batch);
+    }
+    return batches;
+  }
+
   test.each<[readonly number[], readonly number[], string]>([
     [[], [], 'nothing'],
     [[1], [1], 'one'],
@@ -88,21 +96,22 @@ describe('batches', () => {
     [[mebibyte, 1], [1, 1], 'one octet too many'],
     [[1, mebibyte, 1], [1, 1, 1], 'a large one in the middle goes alone'],
     [[600_000, 600_000, 400_000], [1, 2], 'in order, filled up'],
-  ])('of sizes %j: %j (%s)', (sizes, expected) => {
-    const batches = batchesOf(sizes.map((size) => 'x'.repeat(size)));
+  ])('of sizes %j: %j (%s)', async (sizes, expected) => {
+    const batches = await collectBatches(sizes.map((size) => 'x'.repeat(size)));
     expect(batches.map(({ length }) => length)).toEqual(expected);
   });
 
-  test('count octets, not characters', () => {
-    expect(batchesOf(['é'.repeat(300_000), 'é'.repeat(300_000)])).toHaveLength(2);
+  test('count octets, not characters', async () => {
+    const bodies = ['é'.repeat(300_000), 'é'.repeat(300_000)];
+    expect(await collectBatches(bodies)).toHaveLength(2);
   });
 
-  test('keep every body, in order, and every limit', () => {
+  test('keep every body, in order, and every limit', async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: mebibyte }), { maxLength: 40 });
-    fc.assert(
-      fc.property(sizes, (all) => {
+    await fc.assert(
+      fc.asyncProperty(sizes, async (all) => {
         const bodies = all.map((size) => 'x'.repeat(size));
-        const batches = batchesOf(bodies);
+        const batches = await collectBatches(bodies);
         expect(batches.flat()).toEqual(bodies);
         for (const batch of batches) {
           expect(batch.length).toBeLessThanOrEqual(10);
@@ -149,11 +158,51 @@ describe('enqueue', () => {
     );
   });
 
+  test('a redacted form that is too large for a row is kept in the bucket beside it', async () => {
+    const { queueUrl, deadLetterQueueUrl } = await makeQueue();
+    const contents = createContentBucket({ client: local.s3, bucket: mailBucket });
+    const queue = createMailQueue({ client: local.sqs, queueUrl, deadLetterQueueUrl, contents });
+    const small = preparedMessage({ id: 'm-small', redacted: { data: 'QUJD' } });
+    const large = preparedMessage({ redacted: { data: 'QUJD'.repeat(5_000) } });
+    await queue.enqueue([small, large]);
+    const sent = (await drain(queueUrl)).map(({ Body: body }) => JSON.parse(String(body)));
+    const redacted = {
+      bucket: mailBucket,
+      key: `content/m-1/${large.prepared.hash}/redacted`,
+    };
+    expect(sent).toEqual(expect.arrayContaining([small, { ...large, redacted }]));
+    expect(await contents.read(redacted)).toHaveLength(15_000);
+  });
+
+  test('no more is encoded than the batch that is sent next', async () => {
+    const { queue } = await makeQueue();
+    let encoded = 0;
+    const encodedAtSend: number[] = [];
+    local.sqs.middlewareStack.add(
+      (next) => (args) => {
+        encodedAtSend.push(encoded);
+        return next(args);
+      },
+      { step: 'initialize', name: 'noteEncoded' },
+    );
+    const messages = Array.from({ length: 30 }, (_, n) => ({
+      ...preparedMessage({ id: `m-${n}` }),
+      get envid() {
+        encoded += 1;
+        return 'E-1';
+      },
+    }));
+    await queue.enqueue(messages);
+    local.sqs.middlewareStack.remove('noteEncoded');
+    // One beyond the batch: that which no longer fits is what ends it.
+    expect(encodedAtSend).toEqual([11, 21, 30]);
+  });
+
   test('without a bucket to keep it in, such a record is refused and nothing is sent', async () => {
     const { queue, queueUrl } = await makeQueue();
     await expect(queue.enqueue([preparedMessage(), lifted])).rejects.toMatchObject({
       code: 'content-invalid',
-      message: expect.stringMatching(/^message m-1: the record takes \d+ bytes/),
+      message: expect.stringMatching(/^message m-1: \d+ bytes are too many/),
     });
     expect(await drain(queueUrl)).toEqual([]);
   });
