@@ -7,6 +7,7 @@ import { runException } from './commands/exception.ts';
 import { exSoftware, exTempFail, exUsage } from './commands/exit-status.ts';
 import { printable } from './commands/format-table.ts';
 import { runPolicy } from './commands/policy.ts';
+import { runRule } from './commands/rule.ts';
 import { type Command, CommandFailure, UsageError } from './commands/usage.ts';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
   dns: runDns,
   exception: runException,
   policy: runPolicy,
+  rule: runRule,
 };
 
 const usage = `usage: sealpost COMMAND [options]
@@ -22,6 +24,7 @@ const usage = `usage: sealpost COMMAND [options]
   dns NAME TYPE                       one look-up, validated by DNSSEC, with its chain of trust
   exception add|list|remove           domains to which a policy does not apply for a while
   policy list|show|refresh|set|forget the cache of MTA-STS policies
+  rule add|list|remove|test           tagging rules: which messages demand what
 
 sealpost COMMAND --help tells more.
 `;
