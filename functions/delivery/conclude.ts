@@ -22,9 +22,23 @@ export interface Conclusion {
 
 /**
  * Decides for a message that no host is left for. Where none has failed, channels were opened and spent on other
- * messages, so that nothing is known to stand in this one's way.
+ * messages, so that nothing is known to stand in this one's way. `leftOut` hosts were not tried at all: what one of them
+ * would have shown nobody knows, so the message waits.
  */
-export function concludeExhausted(demand: TlsDemand, hosts: readonly HostFailures[]): Conclusion {
+export function concludeExhausted(
+  demand: TlsDemand,
+  hosts: readonly HostFailures[],
+  leftOut = 0,
+): Conclusion {
+  const conclusion = concludeTried(demand, hosts);
+  if (conclusion.outcome === 'deferred' || leftOut === 0) {
+    return conclusion;
+  }
+  const { code, reason } = conclusion;
+  return deferred(code, `${reason}; ${leftOut} more hosts of the domain were not tried`);
+}
+
+function concludeTried(demand: TlsDemand, hosts: readonly HostFailures[]): Conclusion {
   const all = hosts.flatMap((host) => host.failures);
   if (all.length === 0) {
     return deferred('connection-lost', 'no channel was left by the messages before this one');
@@ -60,6 +74,11 @@ function concludeRequireTls(hosts: readonly HostFailures[]): Conclusion {
 /** A verdict that needs no host: the look-ups alone decided. */
 export function concludeWithoutHosts(code: FailureCode, reason: string): Conclusion {
   return failures[code].definite ? failed(code, reason) : deferred(code, reason);
+}
+
+/** A verdict that was reached when the message was accepted. It is final, whatever its code is elsewhere. */
+export function concludeRefused(code: FailureCode, reason: string): Conclusion {
+  return { outcome: 'failed', code, status: `5${failures[code].status.slice(1)}`, reason };
 }
 
 /** RFC 3463 X.4.7: what was put off is given up once the message's time is over. */

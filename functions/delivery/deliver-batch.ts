@@ -57,8 +57,8 @@ export async function deliverBatch(
 }
 
 function groupKey({ mailFrom, prepared }: PreparedMessage): string {
-  const { domain, demand, explicit } = prepared;
-  return JSON.stringify([domain, demand, explicit, mailFrom === '']);
+  const { domain, demand, explicit, refusal } = prepared;
+  return JSON.stringify([domain, demand, explicit, mailFrom === '', refusal ?? null]);
 }
 
 async function deliverAlike(

@@ -24,6 +24,8 @@ export type MailHosts =
   | {
       readonly kind: 'hosts';
       readonly hosts: readonly MailHost[];
+      /** How many more there are, which are not tried. */
+      readonly leftOut: number;
       /** No MX record: the domain itself is the host (RFC 5321 §5.1). */
       readonly implicit: boolean;
       /** The answer to the MX look-up; undefined for a smart host. */
@@ -54,7 +56,8 @@ export async function findMailHosts(domain: string, options: FindOptions): Promi
   }
   if (answer.kind === 'nodata') {
     // RFC 5321 §5.1: an implicit MX with preference 0, by the domain's own name.
-    return { kind: 'hosts', hosts: [{ host: domain, preference: 0 }], implicit: true, mx: answer };
+    const hosts = [{ host: domain, preference: 0 }];
+    return { kind: 'hosts', hosts, leftOut: 0, implicit: true, mx: answer };
   }
   return orderHosts(domain, answer, options.random);
 }
@@ -78,6 +81,7 @@ function orderHosts(
   return {
     kind: 'hosts',
     hosts: hosts.slice(0, hostsMax).map(({ host, preference }) => ({ host, preference })),
+    leftOut: Math.max(0, hosts.length - hostsMax),
     implicit: false,
     mx,
   };
@@ -93,11 +97,14 @@ export function noteLookup<T extends RecordType>(
     return { name, type, outcome: answer.code, detail: answer.reason };
   }
   const via = answer.aliases.length === 0 ? '' : ` (alias of ${answer.canonicalName})`;
-  const detail =
-    answer.kind === 'records'
-      ? answer.records.slice(0, hostsMax).map(describeRecord).join(', ') + via
-      : via.trim();
+  const detail = answer.kind === 'records' ? listRecords(answer.records) + via : via.trim();
   return { name, type, outcome: answer.kind, status: answer.status, detail };
+}
+
+function listRecords(records: readonly RecordData[RecordType][]): string {
+  const listed = records.slice(0, hostsMax).map(describeRecord).join(', ');
+  const more = records.length - hostsMax;
+  return more > 0 ? `${listed} and ${more} more` : listed;
 }
 
 function describeRecord(record: RecordData[RecordType]): string {

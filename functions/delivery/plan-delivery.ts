@@ -5,6 +5,7 @@ import type { Answer } from '../protocol/dns/answer.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { PreparedPart } from '../submission/queue-message.ts';
 import type { DeliveryContext } from './context.ts';
 import { findMailHosts, type MailHost } from './find-mail-hosts.ts';
 import type { LookupNote, PolicyNote } from './why.ts';
@@ -15,11 +16,19 @@ export type DeliveryPlan = PlanFacts &
     | {
         readonly kind: 'hosts';
         readonly hosts: readonly MailHost[];
+        /** Hosts of the domain that are not tried, so that nothing is definite about it. */
+        readonly hostsLeftOut: number;
         readonly implicitMx: boolean;
         /** The answer to the MX look-up; undefined for a smart host. */
         readonly mx: Answer<'MX'> | undefined;
       }
-    | { readonly kind: 'none'; readonly code: FailureCode; readonly reason: string }
+    | {
+        readonly kind: 'none';
+        readonly code: FailureCode;
+        readonly reason: string;
+        /** The messages were refused when they were accepted: whatever the code, there is nothing to wait for. */
+        readonly refused?: true;
+      }
   );
 
 /** A plan that leads somewhere. */
@@ -46,6 +55,8 @@ export interface DeliveryGroup {
   readonly explicit: boolean;
   /** The messages are bounces or the like (RFC 5321 §4.5.5). */
   readonly nullReversePath: boolean;
+  /** The messages were refused when they were accepted, by this. */
+  readonly refusal?: PreparedPart['refusal'];
 }
 
 /** Looks up what the group needs to know. `afresh` asks for the policy's TXT record again (RFC 8461 §5.1). */
@@ -55,6 +66,11 @@ export async function planDelivery(
   options: { readonly afresh: boolean } = { afresh: false },
 ): Promise<DeliveryPlan> {
   const lookups: LookupNote[] = [];
+  if (group.refusal !== undefined) {
+    const { domain, demand, refusal } = group;
+    const facts = { domain, demand, dane: 'off', lookups, sts: undefined } as const;
+    return { ...facts, ...refusal, kind: 'none', refused: true };
+  }
   const exceptions = await findExceptions(group.domain, context);
   const excepted = exceptions.length > 0;
   // An exception stops tags and rules for its domain; what the message itself asks for it cannot take away.
@@ -82,6 +98,7 @@ export async function planDelivery(
         ...facts,
         kind: 'hosts',
         hosts: found.hosts,
+        hostsLeftOut: found.leftOut,
         implicitMx: found.implicit,
         mx: found.mx,
         sts,
@@ -117,7 +134,7 @@ async function findHosts(
 ): ReturnType<typeof findMailHosts> {
   if (settings.smartHost !== undefined) {
     const hosts = [{ host: domain, preference: 0 }];
-    return { kind: 'hosts', hosts, implicit: false, mx: undefined };
+    return { kind: 'hosts', hosts, leftOut: 0, implicit: false, mx: undefined };
   }
   return findMailHosts(domain, {
     resolver: ports.resolver,
@@ -170,7 +187,7 @@ function decideDane(
 export function policyKey({ domain, demand, sts, dane }: DeliveryPlan): string {
   return sts?.kind === 'policy'
     ? JSON.stringify([demand, dane, domain, sts.cached.id, sts.cached.text])
-    : JSON.stringify([demand, dane]);
+    : JSON.stringify([demand, dane, sts?.kind ?? 'not-asked']);
 }
 
 /** The policy's line in the `why` record. */

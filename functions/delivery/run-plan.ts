@@ -1,6 +1,11 @@
 /** One plan, run to its end: messages sent over its channels, and what is concluded where it leads nowhere. */
 import type { ClaimSource } from './claim-messages.ts';
-import { type Conclusion, concludeExhausted, concludeWithoutHosts } from './conclude.ts';
+import {
+  type Conclusion,
+  concludeExhausted,
+  concludeRefused,
+  concludeWithoutHosts,
+} from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import { createHostLog, type HostLog } from './host-log.ts';
 import { openChannels } from './open-channels.ts';
@@ -55,16 +60,20 @@ export async function runPlan(
   }
 }
 
-/**
- * The verdict on the messages that a run has left. Undefined: no host was to blame, only the clock.
- */
+/** The verdict on the messages that a run has left. Undefined: no host was to blame, only the clock. */
 export function concludeRun({ kind, plan, log }: PlanRun): Conclusion | undefined {
   if (kind === 'exhausted') {
-    return plan.kind === 'none'
-      ? concludeWithoutHosts(plan.code, plan.reason)
-      : concludeExhausted(plan.demand, log.failures());
+    return concludeExhaustedRun(plan, log);
   }
   const [failure] = log.failures().flatMap((host) => host.failures);
   // Hosts were left to try, so nothing is definite, whatever the ones before have shown.
   return failure && { ...failure, outcome: 'deferred', status: '4.4.7' };
+}
+
+function concludeExhaustedRun(plan: DeliveryPlan, log: HostLog): Conclusion {
+  if (plan.kind === 'hosts') {
+    return concludeExhausted(plan.demand, log.failures(), plan.hostsLeftOut);
+  }
+  const conclude = plan.refused === true ? concludeRefused : concludeWithoutHosts;
+  return conclude(plan.code, plan.reason);
 }

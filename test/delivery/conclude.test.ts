@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import {
   concludeExhausted,
   concludeExpired,
+  concludeRefused,
   concludeWithoutHosts,
 } from '../../functions/delivery/conclude.ts';
 import type { FailureCode } from '../../functions/protocol/errors.ts';
@@ -62,6 +63,29 @@ describe('no host was good enough', () => {
     const { outcome, status } = concludeExhausted(demand, hosts(...codes.map((list) => [...list])));
     expect(`${outcome} ${status}`).toBe(expected);
   });
+});
+
+describe('some hosts were not even tried', () => {
+  test.each([
+    ['require', [['requiretls-not-offered']], 'deferred 4.7.30', 'one of them may offer it'],
+    ['require', [['mx-not-authenticated']], 'deferred 4.7.10', 'no verdict for good'],
+    ['default', [['no-mail-host']], 'deferred 4.4.4', 'one of them may have an address'],
+    ['default', [['connect-failed']], 'deferred 4.4.1', 'as ever'],
+  ] as const)('%s, %j: %s (%s)', (demand, codes, expected, _reason) => {
+    const failed = hosts(...codes.map((list) => [...list]));
+    const { outcome, status } = concludeExhausted(demand, failed, 3);
+    expect(`${outcome} ${status}`).toBe(expected);
+  });
+});
+
+test('what was refused when it was accepted has failed, whatever its code', () => {
+  expect(concludeRefused('mail-loop', '51 hops')).toEqual({
+    outcome: 'failed',
+    code: 'mail-loop',
+    status: '5.4.6',
+    reason: '51 hops',
+  });
+  expect(concludeRefused('dns-timeout', 'x')).toMatchObject({ outcome: 'failed', status: '5.4.3' });
 });
 
 describe('the look-ups alone decide', () => {

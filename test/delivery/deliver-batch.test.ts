@@ -168,13 +168,37 @@ describe('what cannot be a delivery', () => {
   });
 });
 
+test('refused when it was accepted: failed with that reason at once, and nothing is looked up', async () => {
+  const harness = createHarness();
+  const refusal = { code: 'mail-loop', reason: '51 Received fields' } as const;
+  const good = record();
+  const looping = record({
+    submittedAt: '2026-01-01T00:00:00Z',
+    prepared: {
+      domain: only,
+      demand: 'default',
+      demandReason: 'the message asks for nothing special',
+      explicit: false,
+      hash: '0'.repeat(64),
+      refusal,
+    },
+  });
+  expect(await harness.deliver(looping, good)).toEqual([]);
+  expect(harness.sent).toHaveLength(1);
+  expect(await harness.stores.messages.readDelivery(idOf(looping), only)).toMatchObject({
+    state: 'finished',
+    recipients: [{ state: 'failed', status: '5.4.6', diagnostic: '51 Received fields' }],
+    why: { lookups: [], decision: { code: 'mail-loop' } },
+  });
+});
+
 describe('a split', () => {
   test('enqueues a record a domain before the whole is let go, and sends nothing itself', async () => {
     const harness = createHarness();
     const rcptTo = [{ address: 'a@rcpt.example' }, { address: 'b@other.example' }];
     const whole = record({ rcptTo });
     expect(await harness.deliver(whole)).toEqual([]);
-    expect(harness.stores.sent.map(({ prepared }) => prepared.domain)).toEqual([
+    expect(harness.stores.sent.map(({ prepared }) => prepared?.domain)).toEqual([
       'rcpt.example',
       'other.example',
     ]);
@@ -421,6 +445,24 @@ describe('policies', () => {
     });
   });
 
+  test('so too before a message expires by it: the last attempt goes by the policy of now', async () => {
+    const harness = createHarness();
+    harness.sts = enforce('old.rcpt.example');
+    harness.stsAfresh = enforce('mx.rcpt.example');
+    const expired = { expiresAt: '2026-01-01T00:00:30Z' };
+    const one = record(expired);
+    await harness.deliver(one);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      recipients: [{ state: 'delivered' }],
+    });
+    harness.stsAfresh = undefined;
+    const two = record(expired);
+    await harness.deliver(two);
+    expect(await harness.stores.messages.readDelivery(idOf(two), only)).toMatchObject({
+      recipients: [{ state: 'failed', status: '5.4.7' }],
+    });
+  });
+
   test('opportunistic: a failing handshake leads to clear text on a new connection', async () => {
     const harness = createHarness();
     harness.peers.set('mx.rcpt.example', {
@@ -608,6 +650,26 @@ describe('REQUIRETLS', () => {
       const failed = await harness.stores.messages.readDelivery(idOf(whole), only);
       expect(failed?.recipients).toMatchObject([{ state: 'failed', status: '5.7.30' }]);
     });
+  });
+
+  test('absent before and unknown now is doubt, and nothing bounces on doubt', async () => {
+    const harness = createHarness();
+    const failure = { code: 'dns-timeout', reason: 'no answer to the TXT query' } as const;
+    harness.stsAfresh = { kind: 'unknown', failure };
+    expect(await status(harness, require)).toEqual(['pending 4.7.5']);
+  });
+
+  test('nothing is definite about a domain whose hosts were not all tried', async () => {
+    const harness = createHarness();
+    const hosts = Array.from({ length: 12 }, (_, index) => `mx${index}.rcpt.example`);
+    harness.mx.set(only, mxOf(...hosts));
+    harness.sts = enforce('mx0.rcpt.example');
+    const one = record(require);
+    await harness.deliver(one);
+    const row = await harness.stores.messages.readDelivery(idOf(one), only);
+    expect(row).toMatchObject({ state: 'deferred', recipients: [{ status: '4.7.30' }] });
+    expect(row?.why?.decision.reason).toContain('2 more hosts');
+    expect(row?.why?.lookups[0]?.detail).toContain('and 2 more');
   });
 
   test('the address tag asks for it, and the peer does not see the tag', async () => {
