@@ -52,7 +52,6 @@ const familyOf: Readonly<Record<FailureCode, FailureFamily>> = {
   'sts-policy-fetch-error': 'policy-unreadable',
   'sts-policy-invalid': 'policy-unreadable',
   'sts-webpki-invalid': 'policy-unreadable',
-  'tlsrpt-invalid': 'ours',
   'sts-policy-unknown': 'policy-unreadable',
   'sts-mx-mismatch': 'policy-host',
   'connect-failed': 'unreachable',
