@@ -142,6 +142,9 @@ export interface RequeueEnvironment {
 export interface ReconcileEnvironment {
   readonly SEALPOST_MESSAGE_TABLE: string;
   readonly SEALPOST_RETRY_TABLE: string;
+  readonly SEALPOST_CONTROL_TABLE: string;
+  /** Those of the config, to warn of their end. */
+  readonly SEALPOST_EXCEPTIONS: readonly PolicyException[];
 }
 
 /** The scheduled refresh of cached MTA-STS policies. */

@@ -76,7 +76,12 @@ export class DeliveryStack extends Stack {
       }),
     );
     grantDelivery(deliver, props, { deliveryQueue, deadLetterQueue });
-    new Retries(this, 'Retries', { state: props.state, deliveryQueue, deadLetterQueue });
+    new Retries(this, 'Retries', {
+      state: props.state,
+      deliveryQueue,
+      deadLetterQueue,
+      exceptions: props.delivery.exceptions,
+    });
     new PolicyRefresh(this, 'PolicyRefresh', {
       policyTable: props.state.policyTable,
       network: props.network,

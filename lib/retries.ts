@@ -3,7 +3,11 @@ import { Duration } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Queue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { ReconcileEnvironment, RequeueEnvironment } from '../functions/environment.ts';
+import type {
+  PolicyException,
+  ReconcileEnvironment,
+  RequeueEnvironment,
+} from '../functions/environment.ts';
 import { addSchedule } from './function-schedule.ts';
 import { HandlerFunction } from './handler-function.ts';
 import type { StateStack } from './state-stack.ts';
@@ -14,6 +18,8 @@ export interface RetriesProps {
   readonly state: StateStack;
   readonly deliveryQueue: Queue;
   readonly deadLetterQueue: Queue;
+  /** Those of the config. */
+  readonly exceptions: readonly PolicyException[];
 }
 
 /** Two functions on schedules. They call AWS only, so they need no VPC and cost no NAT traffic. */
@@ -21,7 +27,7 @@ export class Retries extends Construct {
   constructor(scope: Construct, id: string, props: RetriesProps) {
     super(scope, id);
     addRequeue(new Construct(this, 'Requeue'), props);
-    addReconcile(new Construct(this, 'Reconcile'), props.state);
+    addReconcile(new Construct(this, 'Reconcile'), props);
   }
 }
 
@@ -63,10 +69,12 @@ function addRequeue(scope: Construct, props: RetriesProps): void {
   });
 }
 
-function addReconcile(scope: Construct, state: StateStack): void {
+function addReconcile(scope: Construct, { state, exceptions }: RetriesProps): void {
   const environment: ReconcileEnvironment = {
     SEALPOST_MESSAGE_TABLE: state.messageTable.tableName,
     SEALPOST_RETRY_TABLE: state.retryTable.tableName,
+    SEALPOST_CONTROL_TABLE: state.controlTable.tableName,
+    SEALPOST_EXCEPTIONS: exceptions,
   };
   const reconcile = new HandlerFunction(scope, 'Function', {
     handler: 'reconcile',
@@ -78,6 +86,7 @@ function addReconcile(scope: Construct, state: StateStack): void {
   grantTable(reconcile, state.messageTable, 'dynamodb:GetItem');
   grantIndexQuery(reconcile, state.messageTable, 'WaitingByDue');
   grantTable(reconcile, state.retryTable, 'dynamodb:PutItem');
+  grantTable(reconcile, state.controlTable, 'dynamodb:Query');
   addSchedule(scope, {
     target: reconcile,
     interval: Duration.hours(1),

@@ -5,6 +5,7 @@ import type {
   DeliverEnvironment,
   DeliverySettings,
   NetworkSetting,
+  PolicyException,
   PolicyHostEnvironment,
   PublishedPolicy,
   ReconcileEnvironment,
@@ -38,6 +39,16 @@ export const networkSettingSchema: z.ZodType<NetworkSetting> = z.strictObject({
   ipv6: z.boolean().exactOptional(),
 });
 
+const exceptionsSchema: z.ZodType<readonly PolicyException[]> = z.array(
+  z.strictObject({
+    domain: domainName,
+    policy: z.enum(['mta-sts', 'dane', 'tagging']),
+    reason: z.string().min(1),
+    author: z.string().min(1).exactOptional(),
+    expires: z.iso.datetime({ offset: true }),
+  }),
+);
+
 /** What an operator decides about sending. */
 export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
   ehloName: domainName,
@@ -48,15 +59,7 @@ export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObjec
   daneInsecureMx: z.boolean(),
   daneOnly: z.array(domainName),
   keepAddressTag: z.boolean(),
-  exceptions: z.array(
-    z.strictObject({
-      domain: domainName,
-      policy: z.enum(['mta-sts', 'dane', 'tagging']),
-      reason: z.string().min(1),
-      author: z.string().min(1).exactOptional(),
-      expires: z.iso.datetime({ offset: true }),
-    }),
-  ),
+  exceptions: exceptionsSchema,
   connectionsPerMxMax: z.int().min(1),
   expiryDays: z.number().positive(),
   retryWaitsMinutes: z.array(z.number().positive()).min(1),
@@ -136,6 +139,8 @@ export function readReconcileEnvironment(variables: Variables): ReconcileEnviron
   return {
     SEALPOST_MESSAGE_TABLE: readText(variables, 'SEALPOST_MESSAGE_TABLE'),
     SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
+    SEALPOST_CONTROL_TABLE: readText(variables, 'SEALPOST_CONTROL_TABLE'),
+    SEALPOST_EXCEPTIONS: readJson(variables, 'SEALPOST_EXCEPTIONS', exceptionsSchema),
   };
 }
 

@@ -186,7 +186,10 @@ export async function removeException(
   return isOfConfig ? 'config' : 'absent';
 }
 
-/** How many exceptions, of the config and of run time, end within {@link expiringDays}: a metric warns of them. */
-export function countExpiring(exceptions: readonly PolicyException[], nowMs: number): number {
-  return exceptions.filter((one) => stateOf(one, nowMs) === 'expiring').length;
+/** Those that end within {@link expiringDays}, of the config's and those of run time. */
+export function findExpiring(
+  exceptions: readonly PolicyException[],
+  nowMs: number,
+): readonly PolicyException[] {
+  return exceptions.filter((one) => stateOf(one, nowMs) === 'expiring');
 }

@@ -126,14 +126,21 @@ const requeue = {
   SEALPOST_DEAD_LETTER_QUEUE_URL: 'https://sqs.example/dead',
 };
 
-const reconcile = { SEALPOST_MESSAGE_TABLE: 'messages', SEALPOST_RETRY_TABLE: 'retries' };
+const reconcile = {
+  SEALPOST_MESSAGE_TABLE: 'messages',
+  SEALPOST_RETRY_TABLE: 'retries',
+  SEALPOST_CONTROL_TABLE: 'controls',
+  SEALPOST_EXCEPTIONS: '[]',
+};
 
 describe.each<[string, (variables: Variables) => object, Readonly<Record<string, string>>]>([
   ['readRequeueEnvironment', readRequeueEnvironment, requeue],
   ['readReconcileEnvironment', readReconcileEnvironment, reconcile],
 ])('%s', (_name, read, variables) => {
   test('reads every variable, and nothing else of the environment', () => {
-    expect(read({ ...variables, PATH: '/bin' })).toEqual(variables);
+    const expected =
+      'SEALPOST_EXCEPTIONS' in variables ? { ...variables, SEALPOST_EXCEPTIONS: [] } : variables;
+    expect(read({ ...variables, PATH: '/bin' })).toEqual(expected);
   });
 
   test.each(Object.keys(variables))('says so when %s is not set', (name) => {

@@ -59,8 +59,11 @@ describe('every handler accepts its environment and gets from it what the config
   });
 
   test('reconcile', () => {
-    const variables = variablesOf(templates.delivery, 'SEALPOST_RETRY_TABLE');
-    expect(readReconcileEnvironment(variables)).toEqual(variables);
+    const variables = variablesOf(templates.delivery, 'SEALPOST_EXCEPTIONS');
+    expect(readReconcileEnvironment(variables)).toEqual({
+      ...variables,
+      SEALPOST_EXCEPTIONS: props.delivery.exceptions,
+    });
   });
 
   test('policy-host', () => {

@@ -63,6 +63,7 @@ describe('least privilege', () => {
     ['MessageTable', ['dynamodb:GetItem', 'dynamodb:Query'], 'finds and reads rows'],
     ['/index/WaitingByDue', ['dynamodb:Query'], 'by one index'],
     ['/index/WaitingByAge', [], 'and not by the other'],
+    ['ControlTable', ['dynamodb:Query'], 'reads exceptions, to warn of their end'],
     ['Queue', [], 'sends nothing itself'],
     ['Logs', logs, 'writes its log'],
   ])('reconcile on %s: %j, %s', (resource, actions) => {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
   addException,
-  countExpiring,
   type ExceptionRequest,
   type ExceptionSettings,
   type ExceptionsContext,
   exceptionRequestSchema,
   exceptionsMax,
+  findExpiring,
   listExceptions,
   removeException,
 } from '../../functions/operating/exceptions.ts';
@@ -150,6 +150,6 @@ test.each([
   ['2026-11-24T12:00:01Z', 1, 'about to end'],
   ['2026-11-27T12:00:00Z', 1, 'in three days'],
   ['2026-11-27T12:00:01Z', 0, 'later'],
-])('an exception until %s counts %i among the expiring ones (%s)', (expires, count) => {
-  expect(countExpiring([storedException({ expires })], nowMs)).toBe(count);
+])('of an exception until %s %i is expiring (%s)', (expires, count) => {
+  expect(findExpiring([storedException({ expires })], nowMs)).toHaveLength(count);
 });
