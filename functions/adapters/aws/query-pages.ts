@@ -1,0 +1,54 @@
+/** Query, page by page, as long as DynamoDB has more. */
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
+import type { Table } from './conditional-update.ts';
+import { type Item, text } from './item.ts';
+import { orUnavailable } from './store-failure.ts';
+
+/** The items of one partition, in the order of their sort keys. */
+export interface PartitionQuery {
+  /** The name of the partition key, and its value. */
+  readonly partition: readonly [name: string, value: string];
+  /** Only what begins so: the name of the sort key, and the beginning. */
+  readonly beginsWith?: readonly [name: string, beginning: string];
+  /** Default: false, at half the price. */
+  readonly consistent?: boolean;
+}
+
+/**
+ * Yields pages, none of them empty.
+ *
+ * @throws {TransportSecurityError} `store-unavailable`
+ */
+export async function* queryPages(
+  { client, tableName }: Table,
+  { partition, beginsWith, consistent = false }: PartitionQuery,
+): AsyncGenerator<readonly Item[], void> {
+  const range = beginsWith === undefined ? '' : ' AND begins_with(#sort, :beginning)';
+  let startKey: Item | undefined;
+  do {
+    const { Items: items = [], LastEvaluatedKey } = await orUnavailable(
+      `Query on table ${tableName}`,
+      () =>
+        client.send(
+          new QueryCommand({
+            TableName: tableName,
+            KeyConditionExpression: `#partition = :partition${range}`,
+            ExpressionAttributeNames: {
+              '#partition': partition[0],
+              ...(beginsWith !== undefined && { '#sort': beginsWith[0] }),
+            },
+            ExpressionAttributeValues: {
+              ':partition': text(partition[1]),
+              ...(beginsWith !== undefined && { ':beginning': text(beginsWith[1]) }),
+            },
+            ConsistentRead: consistent,
+            ExclusiveStartKey: startKey,
+          }),
+        ),
+    );
+    if (items.length > 0) {
+      yield items;
+    }
+    startKey = LastEvaluatedKey;
+  } while (startKey !== undefined);
+}

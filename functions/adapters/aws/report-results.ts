@@ -1,0 +1,148 @@
+/**
+ * Results of TLS sessions on DynamoDB, in the report table.
+ *
+ * Keys: `key` and `entry`, both texts. `results#<day>#<domain>#<shard>`, the id: results as one process wrote them down.
+ * `domains#<day>#<shard>`, the domain: that there are some. TTL attribute: `removeAtSeconds`.
+ *
+ * The contracts are `ResultStore` and `ResultReader` in functions/reporting/ports.ts.
+ */
+import { createHash } from 'node:crypto';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { WriteRequest } from '@aws-sdk/client-dynamodb';
+import { TransportSecurityError } from '../../protocol/errors.ts';
+import { dayRange, type UtcDay } from '../../protocol/tlsrpt/report.ts';
+import type { PolicyTally } from '../../protocol/tlsrpt/tally.ts';
+import type { RecordedResults, ResultReader, ResultStore } from '../../reporting/ports.ts';
+import { writeItems } from './batch-calls.ts';
+import type { Table } from './conditional-update.ts';
+import { type Item, integer, itemReader, text } from './item.ts';
+import { queryPages } from './query-pages.ts';
+
+/**
+ * Partitions of one domain and day. DynamoDB takes 1,000 writes a second and partition: a domain to which half of all
+ * mail goes gets one write from every batch.
+ */
+const writerShards = 8;
+
+/** Partitions of the list of one day's domains. */
+const domainShards = 8;
+
+/** A day is reported within two; what a planner missed can be looked into for this long. */
+const keptDays = 14;
+
+/** Domains that a process remembers to have listed. */
+const listedMax = 20_000;
+
+/** DynamoDB: 400 KB an item. Results are bounded (tally.ts) far below what compresses to this. */
+const gzipBytesMax = 350_000;
+
+export interface ReportResultsOptions extends Table {
+  /** Uniform in [0, 1): to which shard this process writes. */
+  readonly random: () => number;
+}
+
+/** Both sides. `write` is one item for each of its results, and one more where a domain is new to this process. */
+export function createReportResults(options: ReportResultsOptions): ResultStore & ResultReader {
+  const shard = Math.floor(options.random() * writerShards);
+  let listed = new Set<string>();
+  return {
+    write: async (results) => {
+      const isNew = ({ day, domain }: RecordedResults): boolean => !listed.has(`${day} ${domain}`);
+      const domains = new Map(
+        results.filter(isNew).map(({ day, domain }) => [`${day} ${domain}`, { day, domain }]),
+      );
+      await writeItems(options, [
+        // The list first: results of a domain that is not on it would never be found.
+        ...[...domains.values()].map(encodeDomain),
+        ...results.map((each) => encodeResults(each, shard)),
+      ]);
+      listed = new Set([...(listed.size > listedMax ? [] : listed), ...domains.keys()]);
+    },
+    async *domainsOf(day) {
+      for (let index = 0; index < domainShards; index += 1) {
+        const partition = ['key', `domains#${day}#${index}`] as const;
+        for await (const items of queryPages(options, { partition })) {
+          yield items.map((item) =>
+            itemReader(item, `a list of table ${options.tableName}`).text('entry'),
+          );
+        }
+      }
+    },
+    async *resultsOf(day, domain) {
+      for (let index = 0; index < writerShards; index += 1) {
+        const partition = ['key', resultsKey(day, domain, index)] as const;
+        for await (const items of queryPages(options, { partition })) {
+          yield items.map((item) => decodeResults(item, { day, domain }, options.tableName));
+        }
+      }
+    },
+  };
+}
+
+function resultsKey(day: UtcDay, domain: string, shard: number): string {
+  return `results#${day}#${domain}#${shard}`;
+}
+
+function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>): WriteRequest {
+  const shard = createHash('sha256').update(domain).digest().readUInt32BE(0) % domainShards;
+  return put({
+    key: text(`domains#${day}#${shard}`),
+    entry: text(domain),
+    removeAtSeconds: removeAt(day),
+  });
+}
+
+function encodeResults(results: RecordedResults, shard: number): WriteRequest {
+  const { id, day, domain, record, policies } = results;
+  const gzip = gzipSync(JSON.stringify(policies));
+  if (gzip.length > gzipBytesMax) {
+    throw new TransportSecurityError(
+      'store-unavailable',
+      `results of ${domain}: ${gzip.length} bytes, an item takes ${gzipBytesMax}`,
+    );
+  }
+  return put({
+    key: text(resultsKey(day, domain, shard)),
+    entry: text(id),
+    policies: { B: gzip },
+    ...(record !== undefined && { record: text(record) }),
+    removeAtSeconds: removeAt(day),
+  });
+}
+
+function put(item: Item): WriteRequest {
+  return { PutRequest: { Item: item } };
+}
+
+function removeAt(day: UtcDay): Item[string] {
+  return integer(dayRange(day).endMs / 1_000 + keptDays * 86_400);
+}
+
+function decodeResults(
+  item: Item,
+  { day, domain }: Pick<RecordedResults, 'day' | 'domain'>,
+  tableName: string,
+): RecordedResults {
+  const reader = itemReader(item, `results of ${domain} on ${day} in table ${tableName}`);
+  return {
+    id: reader.text('entry'),
+    day,
+    domain,
+    ...(reader.has('record') && { record: reader.text('record') }),
+    policies: unpack(item, domain),
+  };
+}
+
+/** Written by {@link encodeResults} alone, so its inner shape is taken on trust. */
+function unpack(item: Item, domain: string): readonly PolicyTally[] {
+  try {
+    const json = gunzipSync(item['policies']?.B ?? new Uint8Array(), {
+      maxOutputLength: 64 * 1_024 * 1_024,
+    });
+    return JSON.parse(json.toString()) as readonly PolicyTally[];
+  } catch (cause) {
+    throw new TransportSecurityError('store-damaged', `results of ${domain} are not as written`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,182 @@
+/** Results and reports on DynamoDB: what is written is read again, once, whoever else writes. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createReportResults } from '../../../functions/adapters/aws/report-results.ts';
+import { createReportStates } from '../../../functions/adapters/aws/report-states.ts';
+import type {
+  FrozenReport,
+  PlanStore,
+  RecordedResults,
+  ReportStore,
+  ResultReader,
+  ResultStore,
+} from '../../../functions/reporting/ports.ts';
+import {
+  type LocalDynamoDb,
+  type LocalQueuesAndBuckets,
+  startDynamoDb,
+  startQueuesAndBuckets,
+} from './local-aws.ts';
+
+let dynamoDb: LocalDynamoDb;
+let aws: LocalQueuesAndBuckets;
+beforeAll(async () => {
+  dynamoDb = await startDynamoDb();
+  aws = await startQueuesAndBuckets();
+});
+afterAll(async () => {
+  await dynamoDb.stop();
+  await aws.stop();
+});
+
+let tableName: string;
+let states: ReportStore & PlanStore;
+beforeEach(async () => {
+  tableName = await dynamoDb.createTable('key', 'entry');
+  const bucket = `reports-${tableName}`;
+  await aws.createBucket(bucket);
+  states = createReportStates({
+    client: dynamoDb.createClient(),
+    tableName,
+    s3: aws.s3,
+    bucket,
+  });
+});
+
+/** A process of its own: it writes to a shard that it chooses once. */
+const process = (random = Math.random()): ResultStore & ResultReader =>
+  createReportResults({ client: dynamoDb.createClient(), tableName, random: () => random });
+
+const result = (over: Partial<RecordedResults> = {}): RecordedResults => ({
+  id: 'r1',
+  day: '2026-11-23',
+  domain: 'a.example',
+  record: 'v=TLSRPTv1; rua=mailto:r@a.example',
+  policies: [
+    {
+      policy: { type: 'sts', domain: 'a.example', strings: ['mode: enforce'], mxHosts: ['mx'] },
+      successes: 1,
+      failures: 1,
+      details: [{ failure: { resultType: 'certificate-expired' }, sessions: 1 }],
+    },
+  ],
+  ...over,
+});
+
+async function collect<T>(portions: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const portion of portions) {
+    all.push(...portion);
+  }
+  return all;
+}
+
+describe('results', () => {
+  test('of several processes are all found, under their day and domain', async () => {
+    const { record: _record, ...unknown } = result({ id: 'r3' });
+    await process(0).write([result(), result({ id: 'r2', domain: 'b.example' })]);
+    await process(0.999).write([unknown, result({ id: 'r4', day: '2026-11-24' })]);
+    const reader = process();
+    expect((await collect(reader.domainsOf('2026-11-23'))).sort()).toEqual([
+      'a.example',
+      'b.example',
+    ]);
+    const found = await collect(reader.resultsOf('2026-11-23', 'a.example'));
+    expect(found).toEqual(expect.arrayContaining([result(), unknown]));
+    expect(found.length).toBe(2);
+  });
+
+  test('written twice count once', async () => {
+    const one = process();
+    await one.write([result()]);
+    await one.write([result()]);
+    expect((await collect(one.resultsOf('2026-11-23', 'a.example'))).length).toBe(1);
+    expect(await collect(one.domainsOf('2026-11-23'))).toEqual(['a.example']);
+  });
+
+  test('of a thousand domains are all listed', async () => {
+    const domains = Array.from({ length: 1_000 }, (_, index) => `d${index}.example`);
+    const one = process();
+    await one.write(
+      domains.map((domain, index) => result({ id: `r${index}`, domain, policies: [] })),
+    );
+    expect((await collect(one.domainsOf('2026-11-23'))).sort()).toEqual(domains.sort());
+  });
+
+  test('that would not fit into an item are refused, and the error says how large they are', async () => {
+    const strings = Array.from({ length: 400 }, () => randomBytes(1_000).toString('hex'));
+    const policies = [
+      {
+        policy: { type: 'tlsa' as const, domain: 'a.example', strings, mxHosts: [] },
+        successes: 1,
+        failures: 0,
+        details: [],
+      },
+    ];
+    await expect(process().write([result({ policies })])).rejects.toThrow(
+      /results of a\.example: \d+ bytes/,
+    );
+  });
+});
+
+const report = (over: Partial<FrozenReport> = {}): FrozenReport => ({
+  day: '2026-11-23',
+  domain: 'a.example',
+  parts: [{ reportId: '1@sender.example', gzip: Buffer.from([1, 2, 3]) }],
+  frozenAtMs: 1_000,
+  destinations: [{ uri: 'mailto:r@a.example', state: 'pending', attempts: 0 }],
+  ...over,
+});
+
+describe('a report', () => {
+  test('is as it was frozen first, whatever comes later', async () => {
+    expect(await states.read('2026-11-23', 'a.example')).toBeUndefined();
+    await states.freeze(report());
+    const late = report({ parts: [{ reportId: '2@sender.example', gzip: Buffer.from([9]) }] });
+    expect(await states.freeze(late)).toEqual(report());
+    expect(await states.read('2026-11-23', 'a.example')).toEqual(report());
+  });
+
+  test('too large for an item is kept in the bucket', async () => {
+    const gzip = randomBytes(600_000);
+    const large = report({
+      parts: [
+        { reportId: '1@sender.example', gzip },
+        { reportId: '2@sender.example', gzip: randomBytes(10) },
+      ],
+    });
+    await states.freeze(large);
+    const read = await states.read('2026-11-23', 'a.example');
+    expect(read?.parts.map((part) => Buffer.from(part.gzip))).toEqual(
+      large.parts.map((part) => part.gzip),
+    );
+  });
+
+  test('is sent by one at a time', async () => {
+    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBe(false);
+    await states.freeze(report());
+    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBe(true);
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 4_999)).toBe(false);
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 5_000)).toBe(true);
+    const destinations = [
+      {
+        uri: 'mailto:r@a.example',
+        state: 'failed' as const,
+        attempts: 3,
+        split: true,
+        detail: '552',
+      },
+    ];
+    await states.settle('2026-11-23', 'a.example', destinations, 6_000);
+    expect(await states.read('2026-11-23', 'a.example')).toEqual(report({ destinations }));
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 6_001)).toBe(true);
+  });
+});
+
+test('the planning of a day goes forward only', async () => {
+  expect(await states.plannedPortion('2026-11-23')).toBe(-1);
+  await states.notePlanned('2026-11-23', 3);
+  await states.notePlanned('2026-11-23', 2);
+  expect(await states.plannedPortion('2026-11-23')).toBe(3);
+  expect(await states.plannedPortion('2026-11-24')).toBe(-1);
+});
