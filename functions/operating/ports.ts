@@ -94,6 +94,7 @@ export interface QueuePorts {
   /** A claim token that nobody else has. */
   readonly newToken: () => string;
   readonly waiting: WaitingIndex;
-  readonly messages: MessageStore & MessageControl;
+  readonly messages: MessageStore;
+  readonly control: MessageControl;
   readonly queue: Pick<MailQueue, 'enqueue'>;
 }

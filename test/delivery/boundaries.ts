@@ -7,6 +7,7 @@ import type {
   RetryStore,
 } from '../../functions/delivery/ports.ts';
 import type { BackoffList, RetryReader } from '../../functions/delivery/requeue-ports.ts';
+import type { MessageControl } from '../../functions/operating/ports.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 
 /** Every operation of the stores, by the name of its method; `BackoffStore.read` has a name of its own. */
@@ -17,6 +18,7 @@ export type PortOperation =
   | Exclude<keyof BackoffStore, 'read'>
   | 'readBackoff'
   | keyof BackoffList
+  | Exclude<keyof MessageControl, 'readDelivery' | 'readMessage'>
   | keyof MailQueue
   | keyof ContentStore;
 

@@ -29,7 +29,8 @@ import type { WhyRecord } from '../../functions/delivery/why.ts';
 import type { ContentReference } from '../../functions/submission/queue-message.ts';
 import { copy, type Run } from './boundaries.ts';
 
-interface MemoryRow {
+/** A delivery's row, and whether the lists of what waits show it. */
+export interface MemoryRow {
   readonly hash: string;
   attempt: number;
   settled: boolean;
@@ -37,9 +38,11 @@ interface MemoryRow {
   leaseEndMs: number;
   recipients: readonly RecipientState[];
   readonly envelope: RowEnvelope;
+  waiting: boolean;
   demand: DeliveryDemand;
   held?: HeldNote;
   content?: StoredContent;
+  delayNotified?: true;
   nextDueAtMs?: number;
   settledAtMs?: number;
   why?: WhyRecord;
@@ -49,6 +52,8 @@ interface MemoryRow {
 export function createMemoryMessages(run: Run): {
   readonly messages: MessageTable;
   readonly whyHistory: readonly WhyRecord[];
+  /** By `id#domain`; what operators do to them is in test/operating/memory-control.ts. */
+  readonly rows: Map<string, MemoryRow>;
 } {
   const rows = new Map<string, MemoryRow>();
   const whyHistory: WhyRecord[] = [];
@@ -75,9 +80,29 @@ export function createMemoryMessages(run: Run): {
           row.token = undefined;
         }
       }),
+    ...createMemoryShares(run),
     readDelivery: async (id, domain) => viewOf(rows.get(`${id}#${domain}`), id, domain),
   };
-  return { messages, whyHistory };
+  return { messages, whyHistory, rows };
+}
+
+function createMemoryShares(run: Run): Pick<MessageTable, 'shareContent' | 'leaveContent'> {
+  const open = new Map<string, Set<number>>();
+  return {
+    shareContent: (content, parts) =>
+      run('shareContent', () => {
+        const { key } = assertKept(content);
+        if (!open.has(key)) {
+          open.set(key, new Set(Array.from({ length: parts }, (_, part) => part)));
+        }
+      }),
+    leaveContent: (content, part) =>
+      run('leaveContent', () => {
+        const parts = open.get(assertKept(content).key);
+        parts?.delete(part);
+        return parts?.size === 0;
+      }),
+  };
 }
 
 function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimResult {
@@ -93,6 +118,7 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
     leaseEndMs: 0,
     recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
     envelope: JSON.parse(encodeEnvelope(message)) as RowEnvelope,
+    waiting: false,
     demand: JSON.parse(encodeDemand(prepared)) as DeliveryDemand,
   };
   if (row.hash !== prepared.hash) {
@@ -115,8 +141,9 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   delete row.nextDueAtMs;
   rows.set(key, row);
   const { domain } = prepared;
-  const { recipients, demand } = row;
-  return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients, demand } };
+  const { recipients, demand, delayNotified } = row;
+  const told = delayNotified === undefined ? {} : { delayNotified };
+  return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients, demand, ...told } };
 }
 
 function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord[]): void {
@@ -127,21 +154,30 @@ function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord
   if (note !== undefined) {
     row.note = note;
   }
+  if (settlement.delayNotified === true) {
+    row.delayNotified = true;
+  }
   if (next === undefined) {
     delete row.held;
     delete row.nextDueAtMs;
+    row.waiting = false;
   } else {
+    row.waiting = true;
     row.nextDueAtMs = next.dueAtMs;
     row.content = assertKept(copy(next.content));
     whyHistory.push(why);
   }
 }
 
-function viewOf(row: MemoryRow | undefined, id: string, domain: string): DeliveryRow | undefined {
+export function viewOf(
+  row: MemoryRow | undefined,
+  id: string,
+  domain: string,
+): DeliveryRow | undefined {
   if (row === undefined) {
     return undefined;
   }
-  const { hash: _hash, settled, token: _token, ...rest } = row;
+  const { hash: _hash, settled, token: _token, waiting: _waiting, ...rest } = row;
   const pending = row.recipients.some(({ state }) => state === 'pending');
   const settledState = pending ? 'deferred' : 'finished';
   return copy({ id, domain, state: settled ? settledState : 'attempting', ...rest });

@@ -1,12 +1,12 @@
 /**
  * The message table as operators see and change it. The contract is `MessageControl` in functions/operating/ports.ts.
  *
- * Items beside those of message-table.ts and whole-messages.ts: `action#<domain>#<time>#<random>`, what an operator did.
+ * Items beside those of message-table.ts and whole-messages.ts: `action#<time>#<random>`, what an operator did.
  * A change is one conditional write on the delivery's row, the same row in which attempts are claimed, so that the two
  * cannot pass each other by.
  */
 import { randomUUID } from 'node:crypto';
-import { PutItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
+import { PutItemCommand, QueryCommand, type QueryCommandInput } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
 import type { DeliveryKey, DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
@@ -109,22 +109,35 @@ async function readDelivery(table: Table, key: DeliveryKey): Promise<DeliveryRow
 /** Rows have up to 400 KB, records 16 KB: this much is a delivery with a few hundred attempts. */
 const itemsMax = 500;
 
+/** Of what operators did, the newest. */
+const actionsMax = 100;
+
 async function readMessage(table: Table, id: string): Promise<StoredMessage | undefined> {
-  const { items, truncated } = await readPartition(table, id);
-  if (items.length === 0) {
+  const [rest, actions] = await Promise.all([
+    readItems(table, itemsMax, {
+      KeyConditionExpression: '#id = :id AND #part > :part',
+      ExpressionAttributeValues: { ':id': text(id), ':part': text('delivery#') },
+    }),
+    readItems(table, actionsMax, {
+      KeyConditionExpression: '#id = :id AND begins_with(#part, :part)',
+      ExpressionAttributeValues: { ':id': text(id), ':part': text('action#') },
+      ScanIndexForward: false,
+    }),
+  ]);
+  if (rest.items.length === 0) {
     return undefined;
   }
   const found: Found = { deliveries: [], attempts: [], actions: [] };
-  for (const item of items) {
+  for (const item of [...rest.items, ...actions.items.toReversed()]) {
     sortInto(found, item, { id, tableName: table.tableName });
   }
-  found.actions.sort((one, other) => one.atMs - other.atMs);
-  return { id, ...found, truncated };
+  return { id, ...found, truncated: rest.truncated || actions.truncated };
 }
 
-async function readPartition(
+async function readItems(
   { client, tableName }: Table,
-  id: string,
+  limit: number,
+  input: Omit<QueryCommandInput, 'TableName'>,
 ): Promise<{ readonly items: readonly Item[]; readonly truncated: boolean }> {
   const items: Item[] = [];
   let start: Item | undefined;
@@ -134,19 +147,18 @@ async function readPartition(
       () =>
         client.send(
           new QueryCommand({
+            ...input,
             TableName: tableName,
-            KeyConditionExpression: '#id = :id',
-            ExpressionAttributeNames: { '#id': 'id' },
-            ExpressionAttributeValues: { ':id': text(id) },
+            ExpressionAttributeNames: { '#id': 'id', '#part': 'part' },
             ConsistentRead: true,
-            Limit: itemsMax - items.length,
+            Limit: limit - items.length,
             ExclusiveStartKey: start,
           }),
         ),
     );
     items.push(...Items);
     start = LastEvaluatedKey;
-  } while (start !== undefined && items.length < itemsMax);
+  } while (start !== undefined && items.length < limit);
   return { items, truncated: start !== undefined };
 }
 
@@ -173,13 +185,14 @@ function sortInto(
   } else if (kind === 'why') {
     found.attempts.push(reader.json('why', whySchema));
   } else if (kind === 'action') {
-    found.actions.push({ id, domain, ...reader.json('action', actionSchema) });
+    found.actions.push({ id, ...reader.json('action', actionSchema) });
   }
 }
 
-type ActionBody = Omit<QueueAction, 'id' | 'domain'>;
+type ActionBody = Omit<QueueAction, 'id'>;
 
 const actionSchema: z.ZodType<ActionBody> = z.strictObject({
+  domain: z.string(),
   action: z.enum(['retry', 'hold', 'release', 'cancel', 'override']),
   author: z.string(),
   reason: z.string(),
@@ -189,7 +202,7 @@ const actionSchema: z.ZodType<ActionBody> = z.strictObject({
 
 async function noteAction(
   { client, tableName, historyDays }: MessageControlOptions,
-  { id, domain, ...body }: QueueAction,
+  { id, ...body }: QueueAction,
 ): Promise<void> {
   const at = new Date(body.atMs).toISOString();
   const removeAtSeconds = Math.floor(body.atMs / 1_000) + (historyDays + waitDaysMax) * 86_400;
@@ -199,7 +212,7 @@ async function noteAction(
         TableName: tableName,
         Item: {
           id: text(id),
-          part: text(`action#${domain}#${at}#${randomUUID().slice(0, 8)}`),
+          part: text(`action#${at}#${randomUUID().slice(0, 8)}`),
           action: text(JSON.stringify(body)),
           removeAtSeconds: integer(removeAtSeconds),
         },

@@ -7,7 +7,13 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import {
+  type AttributeDefinition,
+  CreateTableCommand,
+  DynamoDBClient,
+  type KeySchemaElement,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { buildApp } from 'fauxqs';
@@ -32,8 +38,15 @@ export function clientConfig(endpoint: string): ClientConfig {
 export interface LocalDynamoDb {
   /** A client of its own for each caller; it is closed with the server. */
   createClient(): DynamoDBClient;
-  /** An empty table under a fresh name, keyed by one text or two, ready for items. */
-  createTable(partitionKey: string, sortKey?: string): Promise<string>;
+  /**
+   * An empty table under a fresh name, keyed by one text or two, ready for items; each of the indexes is by a text and a
+   * number and shows all.
+   */
+  createTable(
+    partitionKey: string,
+    sortKey?: string,
+    indexes?: Readonly<Record<string, readonly [string, string]>>,
+  ): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -52,7 +65,7 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
   const admin = createClient();
   return {
     createClient,
-    createTable: async (partitionKey, sortKey) => {
+    createTable: async (partitionKey, sortKey, indexes = {}) => {
       tables += 1;
       const tableName = `table-${tables}`;
       const keys = sortKey === undefined ? [partitionKey] : [partitionKey, sortKey];
@@ -60,11 +73,15 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
         new CreateTableCommand({
           TableName: tableName,
           BillingMode: 'PAY_PER_REQUEST',
-          KeySchema: keys.map((name, index) => ({
-            AttributeName: name,
-            KeyType: index === 0 ? 'HASH' : 'RANGE',
-          })),
-          AttributeDefinitions: keys.map((name) => ({ AttributeName: name, AttributeType: 'S' })),
+          KeySchema: keySchema(keys),
+          AttributeDefinitions: attributeDefinitions(keys, Object.values(indexes)),
+          ...(Object.keys(indexes).length > 0 && {
+            GlobalSecondaryIndexes: Object.entries(indexes).map(([name, indexKeys]) => ({
+              IndexName: name,
+              KeySchema: keySchema(indexKeys),
+              Projection: { ProjectionType: 'ALL' },
+            })),
+          }),
         }),
       );
       await waitUntilTableExists(
@@ -81,6 +98,25 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
       await once(server, 'close');
     },
   };
+}
+
+function keySchema(names: readonly string[]): KeySchemaElement[] {
+  return names.map((name, index) => ({
+    AttributeName: name,
+    KeyType: index === 0 ? 'HASH' : 'RANGE',
+  }));
+}
+
+function attributeDefinitions(
+  keys: readonly string[],
+  indexes: readonly (readonly [string, string])[],
+): AttributeDefinition[] {
+  const texts = new Set([...keys, ...indexes.map(([partition]) => partition)]);
+  const numbers = new Set(indexes.map(([, order]) => order));
+  return [
+    ...[...texts].map((name) => ({ AttributeName: name, AttributeType: 'S' }) as const),
+    ...[...numbers].map((name) => ({ AttributeName: name, AttributeType: 'N' }) as const),
+  ];
 }
 
 export interface LocalQueuesAndBuckets {

@@ -1,0 +1,160 @@
+/** The message table in memory as operators see and change it, over the rows that delivery claims and settles. */
+import { waitingShard, waitingShards } from '../../functions/adapters/aws/delivery-row.ts';
+import type {
+  DeliveryKey,
+  DeliveryRow,
+  WaitingDelivery,
+  WaitingIndex,
+  WaitingQuery,
+} from '../../functions/delivery/stored-delivery.ts';
+import type { WhyRecord } from '../../functions/delivery/why.ts';
+import type {
+  MessageControl,
+  QueueAction,
+  Refusal,
+  RowChange,
+  StoredMessage,
+} from '../../functions/operating/ports.ts';
+import type { WholeMessage } from '../../functions/submission/whole-message.ts';
+import { copy, type Run } from '../delivery/boundaries.ts';
+import { type MemoryRow, viewOf } from '../delivery/memory-messages.ts';
+
+/** What is shared with the rest of the stores in memory. */
+export interface ControlledRows {
+  readonly rows: Map<string, MemoryRow>;
+  readonly whyHistory: readonly WhyRecord[];
+  /** By id. */
+  readonly wholes: ReadonlyMap<string, WholeMessage>;
+  readonly actions: QueueAction[];
+}
+
+export function createMemoryControl(run: Run, stored: ControlledRows): MessageControl {
+  const { rows, actions } = stored;
+  const view = ({ id, domain }: DeliveryKey): DeliveryRow | undefined =>
+    viewOf(rows.get(`${id}#${domain}`), id, domain);
+  const change = (
+    key: DeliveryKey,
+    refuse: (row: DeliveryRow) => Refusal | undefined,
+    apply: (row: MemoryRow) => void,
+  ): RowChange => {
+    const before = view(key);
+    const row = rows.get(`${key.id}#${key.domain}`);
+    if (before === undefined || row === undefined) {
+      return { kind: 'refused', refusal: { kind: 'unknown' } };
+    }
+    const refusal = before.state === 'finished' ? ({ kind: 'finished' } as const) : refuse(before);
+    if (refusal !== undefined) {
+      return { kind: 'refused', refusal };
+    }
+    apply(row);
+    return { kind: 'changed', row: view(key) as DeliveryRow };
+  };
+  return {
+    readDelivery: async (id, domain) => view({ id, domain }),
+    readMessage: async (id) => readMessage(id, stored, view),
+    hold: (key, note) =>
+      run('hold', () =>
+        change(key, refuseHold, (row) => {
+          row.held = copy(note);
+          row.waiting = true;
+        }),
+      ),
+    release: (key, nowMs) =>
+      run('release', () =>
+        change(
+          key,
+          ({ held }) => (held === undefined ? { kind: 'not-held' } : undefined),
+          (row) => {
+            delete row.held;
+            row.nextDueAtMs = nowMs;
+          },
+        ),
+      ),
+    override: (key, demand, nowMs) =>
+      run('override', () =>
+        change(
+          key,
+          ({ state, leaseEndMs }) =>
+            state === 'attempting' && leaseEndMs > nowMs
+              ? { kind: 'busy', untilMs: leaseEndMs }
+              : undefined,
+          (row) => {
+            row.demand = copy(demand);
+          },
+        ),
+      ),
+    noteAction: (action) => run('noteAction', () => void actions.push(copy(action))),
+  };
+}
+
+function refuseHold({ held, content }: DeliveryRow): Refusal | undefined {
+  if (held !== undefined) {
+    return { kind: 'held' };
+  }
+  return content === undefined ? { kind: 'queued' } : undefined;
+}
+
+function readMessage(
+  id: string,
+  { rows, whyHistory, wholes, actions }: ControlledRows,
+  view: (key: DeliveryKey) => DeliveryRow | undefined,
+): StoredMessage | undefined {
+  const whole = wholes.get(id);
+  const deliveries = [...rows.keys()]
+    .map((key) => key.split('#') as [string, string])
+    .filter(([of]) => of === id)
+    .map(([, domain]) => view({ id, domain }))
+    .filter((row) => row !== undefined);
+  if (whole === undefined && deliveries.length === 0) {
+    return undefined;
+  }
+  return copy({
+    id,
+    ...(whole !== undefined && { whole }),
+    deliveries,
+    attempts: whyHistory.filter((why) => why.id === id),
+    actions: actions.filter((action) => action.id === id),
+    truncated: false,
+  });
+}
+
+export function createMemoryWaiting({ rows }: Pick<ControlledRows, 'rows'>): WaitingIndex {
+  return {
+    shards: waitingShards,
+    readWaiting: async (query) => {
+      const behind = query.after && sortKey(query.after.atMs, query.after);
+      return [...rows]
+        .filter(([, row]) => row.waiting)
+        .map(([key, row]) => describe(key, row))
+        .filter((each) => waitingShard(each.id) === String(query.shard))
+        .map((each) => ({ each, atMs: orderedBy(query, each) }))
+        .filter(({ atMs }) => atMs !== undefined && atMs <= (query.untilMs ?? Infinity))
+        .map(({ each, atMs = 0 }) => ({ each, key: sortKey(atMs, each) }))
+        .filter(({ key }) => behind === undefined || key > behind)
+        .sort((one, other) => (one.key < other.key ? -1 : 1))
+        .slice(0, query.limit)
+        .map(({ each }) => copy(each));
+    },
+  };
+}
+
+function describe(key: string, row: MemoryRow): WaitingDelivery {
+  const [id = '', domain = ''] = key.split('#');
+  return {
+    id,
+    domain,
+    mailFrom: row.envelope.mailFrom,
+    attempt: row.attempt,
+    submittedAtMs: Date.parse(row.envelope.submittedAt),
+    ...(row.nextDueAtMs !== undefined && { nextDueAtMs: row.nextDueAtMs }),
+    ...(row.held !== undefined && { held: row.held }),
+  };
+}
+
+function orderedBy({ order }: WaitingQuery, each: WaitingDelivery): number | undefined {
+  return order === 'age' ? each.submittedAtMs : each.nextDueAtMs;
+}
+
+function sortKey(atMs: number, { id, domain }: DeliveryKey): string {
+  return `${String(atMs).padStart(15, '0')} ${id} ${domain}`;
+}
