@@ -5,16 +5,22 @@
  * Two domains may have the same MX hosts and different policies; what satisfied one says nothing about the other.
  */
 import { TransportSecurityError } from '../protocol/errors.ts';
+import { asksForFewerConnections } from '../protocol/smtp/busy-reply.ts';
+import type { Reply, TransactionResult } from '../protocol/smtp/transaction.ts';
 import type { Channel, ChannelTarget, OpenChannel } from './channel.ts';
+import { createHostLimits, type HostLimits } from './host-limits.ts';
 import { processTimers, type Timers } from './timers.ts';
 
 /** Hands channels out and takes them back. */
 export interface ChannelPool {
   /**
-   * An idle channel for the target, or a new one as soon as its MX host has room for it. Rejects as OpenChannel does,
-   * and with `time-too-short` when no room came free in time.
+   * An idle channel for the target, or a new one as soon as its MX host has room for it. One that says that it has too
+   * many gets fewer, and who asked waits for one of those. Rejects as OpenChannel does, and with `time-too-short` when
+   * no room came free in time.
    */
   acquire(target: ChannelTarget, deadlineMs: number): Promise<Channel>;
+  /** Heeds what a peer said to a transaction of one of its channels, for the number of connections that it gets. */
+  heed(target: ChannelTarget, result: TransactionResult): void;
   /** Gives a channel back, usable or not. */
   release(channel: Channel): Promise<void>;
   /** Ends all idle channels; at the end of a batch, since a frozen function keeps no connection alive. */
@@ -25,6 +31,8 @@ interface PoolOptions {
   readonly openChannel: OpenChannel;
   /** Connections to one address and port at a time. */
   readonly perHostMax: number;
+  /** What is known of the hosts from earlier batches; default: nothing. */
+  readonly limits?: HostLimits;
   readonly now: () => number;
   /** Default: the process's own. */
   readonly timers?: Timers;
@@ -39,6 +47,7 @@ interface Peer {
 
 /** Makes an empty pool. */
 export function createChannelPool(options: PoolOptions): ChannelPool {
+  const { limits = createHostLimits(options.perHostMax) } = options;
   const peers = new Map<string, Peer>();
   const peerOf = ({ address, port }: ChannelTarget): Peer => {
     const key = `${address} ${port}`;
@@ -51,6 +60,29 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
     peer.open -= 1;
     peer.waiting.shift()?.();
   };
+  /** Undefined: the host bears no more than it has, so that one of those will have to do. */
+  const open = async (
+    peer: Peer,
+    target: ChannelTarget,
+    deadlineMs: number,
+  ): Promise<Channel | undefined> => {
+    peer.open += 1;
+    try {
+      return await options.openChannel(target, deadlineMs);
+    } catch (error) {
+      peer.open -= 1;
+      const isBusy = refusesAsTooMany(error);
+      // Of several that are refused at once, the first has lowered it.
+      if (isBusy && limits.limitOf(target.host) > peer.open) {
+        limits.lower(target.host, peer.open);
+      }
+      if (isBusy && peer.open > 0) {
+        return undefined;
+      }
+      peer.waiting.shift()?.();
+      throw error;
+    }
+  };
 
   return {
     async acquire(target, deadlineMs) {
@@ -60,26 +92,33 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
         if (kept !== undefined) {
           return kept;
         }
-        if (peer.open < options.perHostMax) {
-          break;
+        if (peer.open < limits.limitOf(target.host)) {
+          const opened = await open(peer, target, deadlineMs);
+          if (opened !== undefined) {
+            return opened;
+          }
+          continue;
         }
         const other = peer.idle.shift();
         await (other === undefined
           ? waitForRoom(peer, deadlineMs - options.now(), options.timers)
           : drop(peer, other));
       }
-      peer.open += 1;
-      try {
-        return await options.openChannel(target, deadlineMs);
-      } catch (error) {
-        peer.open -= 1;
-        peer.waiting.shift()?.();
-        throw error;
+    },
+    heed(target, result) {
+      const { open: count } = peerOf(target);
+      if (result.recipients.some(({ reply }) => reply && asksForFewerConnections(reply))) {
+        // A host that shuts down says 421 to all of them; that counts once.
+        if (limits.limitOf(target.host) >= count) {
+          limits.lower(target.host, count - 1);
+        }
+      } else if (result.contentSent === 'complete') {
+        limits.carried(target.host);
       }
     },
     async release(channel) {
       const peer = peerOf(channel.target);
-      if (!channel.usable) {
+      if (!channel.usable || peer.open > limits.limitOf(channel.target.host)) {
         await drop(peer, channel);
         return;
       }
@@ -94,6 +133,18 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
       );
     },
   };
+}
+
+function refusesAsTooMany(error: unknown): boolean {
+  return (
+    error instanceof TransportSecurityError &&
+    isReply(error.cause) &&
+    asksForFewerConnections(error.cause)
+  );
+}
+
+function isReply(cause: unknown): cause is Reply {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && 'lines' in cause;
 }
 
 /** An idle channel may have been closed by its peer meanwhile; then it is of no use to anybody. */

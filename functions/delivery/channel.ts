@@ -82,6 +82,7 @@ export interface Channel {
 
 /**
  * Connects, says EHLO, takes TLS as `target.tls` demands and says EHLO again. Rejects with TransportSecurityError
- * whose code names what was not shown; nothing of a message has been sent then.
+ * whose code names what was not shown; nothing of a message has been sent then. Where it was a reply that refused, the
+ * error's `cause` is that `Reply`.
  */
 export type OpenChannel = (target: ChannelTarget, deadlineMs: number) => Promise<Channel>;

@@ -88,6 +88,7 @@ async function handleResult(
   opened: OpenedChannel,
   { plan, log, source, context }: Sending,
 ): Promise<boolean> {
+  context.pool.heed(opened.channel.target, result);
   const [first] = result.recipients;
   const isRefused = result.recipients.some(({ outcome }) => outcome === 'failed');
   if (

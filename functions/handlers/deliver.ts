@@ -28,6 +28,7 @@ import { finalReplyTimeoutMsDefault } from '../adapters/net/smtp-timeouts.ts';
 import { createChannelPool } from '../delivery/channel-pool.ts';
 import type { DeliveryContext } from '../delivery/context.ts';
 import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
+import { createHostLimits } from '../delivery/host-limits.ts';
 import type { DeliverEnvironment } from '../environment.ts';
 import { createPolicyDiscovery } from '../policy/discover-policy.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
@@ -45,9 +46,11 @@ const marginMs = 15_000;
 /** What stays the same from invocation to invocation. */
 export type DeliveryParts = Omit<DeliveryContext, 'pool' | 'deadlineMs' | 'contentDeadlineMs'>;
 
-/** Binds the handler to its parts; each invocation has its own pool and deadlines. */
+/** Binds the handler to its parts; each invocation has its own pool and deadlines, and learns what hosts bear from all. */
 export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, SQSBatchResponse> {
   const { now, openChannel } = parts.ports;
+  const perHostMax = parts.settings.connectionsPerMxMax;
+  const limits = createHostLimits(perHostMax);
   return async (event, context) => {
     const remainingMs = context.getRemainingTimeInMillis();
     if (remainingMs <= finalReplyTimeoutMsDefault + marginMs) {
@@ -58,8 +61,7 @@ export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, S
       );
     }
     const deadlineMs = now() + remainingMs - marginMs;
-    const perHostMax = parts.settings.connectionsPerMxMax;
-    const pool = createChannelPool({ openChannel, perHostMax, now });
+    const pool = createChannelPool({ openChannel, perHostMax, limits, now });
     try {
       const kept = await deliverBatch(event.Records.map(readRecord), {
         ...parts,

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Channel, ChannelTarget } from '../../functions/delivery/channel.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
+import { createHostLimits } from '../../functions/delivery/host-limits.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
+import type { TransactionResult } from '../../functions/protocol/smtp/transaction.ts';
 
 const target: ChannelTarget = {
   host: 'mx.example',
@@ -107,6 +109,80 @@ describe('a channel pool', () => {
     await pool.release(first);
     await pool.acquire(target, far);
     expect([fakes.opened.length, fakes.quits()]).toEqual([2, 1]);
+  });
+
+  describe('of a host that has too many connections', () => {
+    const busy = new TransportSecurityError('greeting-refused', 'mx.example answered with 421', {
+      cause: { code: 421, lines: ['too many connections'] },
+    });
+    const transaction = (over: Partial<TransactionResult> = {}, code = 250): TransactionResult => ({
+      recipients: [{ outcome: 'delivered', reply: { code, lines: ['so'] } }],
+      contentSent: 'complete',
+      sessionLost: false,
+      ...over,
+    });
+
+    test('whoever asked waits for a channel that is open, and no more are tried', async () => {
+      const fakes = createFakes();
+      let asked = 0;
+      const pool = createChannelPool({
+        perHostMax: 4,
+        now: () => 0,
+        openChannel: (wanted) => {
+          asked += 1;
+          return fakes.opened.length < 2 ? fakes.openChannel(wanted) : Promise.reject(busy);
+        },
+      });
+      const first = await pool.acquire(target, far);
+      await pool.acquire(target, far);
+      const third = pool.acquire(target, far);
+      const fourth = pool.acquire(target, far);
+      await pool.release(first);
+      expect(await third).toBe(first);
+      await pool.release(first);
+      expect(await fourth).toBe(first);
+      expect(asked).toBe(4);
+    });
+
+    test('the refusal stands where there is none open', async () => {
+      const pool = createChannelPool({
+        perHostMax: 4,
+        now: () => 0,
+        openChannel: () => Promise.reject(busy),
+      });
+      await expect(pool.acquire(target, far)).rejects.toBe(busy);
+    });
+
+    test.each([
+      ['421 to a transaction', 421, 'none', 1, 1],
+      ['250', 250, 'complete', 4, 0],
+    ] as const)(
+      '%s: %i, content %s: at most %i stay, %i are closed',
+      async (_what, code, contentSent, stay, closed) => {
+        const fakes = createFakes();
+        const limits = createHostLimits(4);
+        const pool = createChannelPool({ ...fakes, perHostMax: 4, limits, now: () => 0 });
+        const [first] = await Promise.all([pool.acquire(target, far), pool.acquire(target, far)]);
+        pool.heed(target, transaction({ contentSent }, code));
+        expect(limits.limitOf(target.host)).toBe(stay);
+        await pool.release(first as Channel);
+        expect(fakes.quits()).toBe(closed);
+      },
+    );
+
+    test('the limit outlives the batch, and grows with what goes through', async () => {
+      const fakes = createFakes();
+      const limits = createHostLimits(2);
+      limits.lower(target.host, 1);
+      const options = { ...fakes, perHostMax: 2, limits, now: () => 0 };
+      const pool = createChannelPool(options);
+      await pool.acquire(target, far);
+      await expect(pool.acquire(target, 0)).rejects.toMatchObject({ code: 'time-too-short' });
+      for (let index = 0; index < 20; index += 1) {
+        pool.heed(target, transaction());
+      }
+      await expect(pool.acquire(target, far)).resolves.toBe(fakes.opened[1]);
+    });
   });
 
   test('close ends every idle channel', async () => {

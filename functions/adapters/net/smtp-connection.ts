@@ -314,11 +314,12 @@ function takeUnaskedReply(state: State, reply: RawReply): void {
   if (state.isFlushing) {
     state.listener?.early(reply);
   }
-  const text = describeReply(interpretReply(reply));
+  const cause = interpretReply(reply);
+  const text = describeReply(cause);
   // RFC 5321 §3.8: a server that has to shut down may say 421 at any time.
   const error =
     reply.code === 421
-      ? failure(state, 'connection-lost', `the session was ended: ${text}`)
+      ? failure(state, 'connection-lost', `the session was ended: ${text}`, cause)
       : failure(state, 'reply-malformed', `answered unasked: ${text}`);
   lose(state, error);
 }

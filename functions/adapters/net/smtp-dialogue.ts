@@ -160,6 +160,8 @@ function refusal(
   command: string,
   reply: RawReply,
 ): TransportSecurityError {
-  const text = describeReply(interpretReply(reply));
-  return new TransportSecurityError(code, `${peer} answered ${command} with ${text}`);
+  // Who asks why needs more of it than the text: whether fewer connections would do.
+  const cause = interpretReply(reply);
+  const text = describeReply(cause);
+  return new TransportSecurityError(code, `${peer} answered ${command} with ${text}`, { cause });
 }

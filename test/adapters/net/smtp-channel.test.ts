@@ -163,6 +163,14 @@ describe('before TLS', () => {
     expect(channel.clearReason).toBe(tls === 'opportunistic' ? 'starttls-not-offered' : undefined);
   });
 
+  test('an error by a reply has it as its cause', async () => {
+    const server = await serve(standardScript({ greeting: '421 4.3.2 too many connections\r\n' }));
+    await expect(open(server)).rejects.toMatchObject({
+      code: 'greeting-refused',
+      cause: { code: 421, enhanced: '4.3.2', lines: ['too many connections'] },
+    });
+  });
+
   test('HELO refused too', async () => {
     const server = await serve(
       standardScript({ reply: (line) => (/^(EHLO|HELO)/.test(line) ? '550 no\r\n' : undefined) }),

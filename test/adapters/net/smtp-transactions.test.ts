@@ -542,13 +542,16 @@ describe('peers out of step', () => {
     ['250 hello?\r\n', 'a reply to nothing'],
     ['2', 'part of one'],
   ])('unasked while idle: %j (%s)', async (text) => {
+    const { promise: isOpen, resolve } = Promise.withResolvers<void>();
     const server = await serve(
       afterHello(pipelining, async (session) => {
+        await isOpen;
         session.send(text);
         await session.ended();
       }),
     );
     const channel = await open(server);
+    resolve();
     await server.sessions[0]?.ended();
     while (channel.usable) {
       await new Promise(setImmediate);
