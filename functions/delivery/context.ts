@@ -16,6 +16,15 @@ export type SmartHostCredentials = () => Promise<{
   readonly password: string;
 }>;
 
+/** What settling needs; whoever settles without delivering, as a cancellation does, has no more. */
+export interface SettlingContext {
+  readonly ports: Pick<
+    DeliveryPorts,
+    'now' | 'messages' | 'retries' | 'queue' | 'contents' | 'observe'
+  >;
+  readonly settings: DeliverySettings;
+}
+
 export interface DeliveryContext {
   readonly ports: DeliveryPorts;
   readonly settings: DeliverySettings;

@@ -11,7 +11,7 @@ import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
 import type { OpenedChannel } from './open-channels.ts';
 import type { DeliveryPlan } from './plan-delivery.ts';
-import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
+import { type Peer, pendingRecipients, settleDelivery } from './settle-delivery.ts';
 
 /** Kept back for settling after the last reply, out of the time that the invocation has. */
 export const settlingMs = 10_000;
@@ -81,6 +81,10 @@ function describeTransaction(
   };
 }
 
+function describePeer({ channel }: OpenedChannel): Peer {
+  return { host: channel.target.host, offersDsn: channel.capabilities.has('DSN') };
+}
+
 /** Settles a transaction, or gives its message back. Resolves to whether the channel was of use. */
 async function handleResult(
   result: TransactionResult,
@@ -110,7 +114,11 @@ async function handleResult(
   }
   try {
     const { recipients: results } = result;
-    await settleDelivery(claimed, { results, row: opened.row, plan, hosts: log.noted() }, context);
+    await settleDelivery(
+      claimed,
+      { results, row: opened.row, plan, hosts: log.noted(), peer: describePeer(opened) },
+      context,
+    );
     claimed.record.finish('done');
   } catch (error) {
     context.ports.observe({ kind: 'fault', error });

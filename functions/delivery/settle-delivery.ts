@@ -1,12 +1,14 @@
 /**
- * Settling an attempt, in the order that loses nothing: first the next attempt is written down, then the row is
- * settled under our claim; only after that may the queue message be let go.
+ * Settling an attempt, in the order that loses nothing: first the next attempt is written down and the sender told,
+ * then the row is settled under our claim; only after that may the queue message be let go.
  */
 import { type FailureCode, failures } from '../protocol/errors.ts';
-import type { RecipientResult } from '../protocol/smtp/transaction.ts';
+import type { RecipientResult, Reply } from '../protocol/smtp/transaction.ts';
 import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
 import { type Conclusion, concludeExpired } from './conclude.ts';
-import type { DeliveryContext } from './context.ts';
+import type { SettlingContext } from './context.ts';
+import { freeContent } from './free-content.ts';
+import { notifySender, type Told } from './notify-sender.ts';
 import { type DeliveryPlan, notePolicy } from './plan-delivery.ts';
 import type { ClaimedDelivery, RecipientState } from './ports.ts';
 import { nextAttemptAt } from './retry-schedule.ts';
@@ -31,6 +33,32 @@ export interface AttemptOutcome {
   readonly row: string;
   readonly plan: DeliveryPlan;
   readonly hosts: readonly HostNote[];
+  /** Whom the message was offered to; absent where no transaction was begun. */
+  readonly peer?: Peer;
+  /** Nobody is told, whatever the sender asked for; default false. */
+  readonly isSilent?: boolean;
+}
+
+/** The MX host at the other end of the transaction. */
+export interface Peer {
+  readonly host: string;
+  /** Whether it takes the parameters of RFC 3461, and with them the duty to tell of success. */
+  readonly offersDsn: boolean;
+}
+
+/** What became of a recipient that was pending. */
+export interface Fate {
+  readonly recipient: RecipientState;
+  readonly outcome: RecipientNote['outcome'];
+  readonly status: string;
+  readonly reason: string;
+  /** Absent where it was delivered. */
+  readonly code?: FailureCode;
+  /** With `expired`: what stood in the way at last. */
+  readonly lastCode?: FailureCode;
+  /** The peer's word on it: as one line, and whole. */
+  readonly reply?: string;
+  readonly peerReply?: Reply;
 }
 
 /** Recipients of the delivery that are still to be done. */
@@ -44,69 +72,88 @@ export function pendingRecipients({ recipients }: ClaimedDelivery): RecipientSta
 export async function settleDelivery(
   claimed: ClaimedMessage,
   outcome: AttemptOutcome,
-  context: DeliveryContext,
+  context: SettlingContext,
 ): Promise<void> {
   const { ports } = context;
+  const { delivery } = claimed;
   const nowMs = ports.now();
-  const expired = nowMs >= Date.parse(claimed.message.expiresAt);
-  const notes = outcome.results.map((result) => judgeRecipient(result, expired));
-  const recipients = mergeRecipients(claimed.delivery, notes);
-  const isPending = recipients.some(({ state }) => state === 'pending');
+  const fates = judgeRecipients(claimed, outcome.results, nowMs);
+  const isPending = fates.some((fate) => fate.outcome === 'deferred');
   const next = isPending ? await scheduleNext(claimed, context, nowMs) : undefined;
-  const why = describeAttempt(claimed, outcome, {
-    notes: pendingRecipients(claimed.delivery).map(({ address }, index) => ({
-      address,
-      ...requireNote(notes[index]),
-    })),
-    nowMs,
-    next,
-  });
+  const told = await tellSender(claimed, { outcome, fates, next, nowMs }, context);
   const settled = await ports.messages.settle({
-    delivery: claimed.delivery,
-    recipients,
+    delivery,
+    recipients: mergeRecipients(delivery, fates),
     ...(next === undefined ? {} : { next }),
-    why,
+    why: describeAttempt(claimed, outcome, { fates, nowMs, next }),
+    ...(told.delay ? { delayNotified: true as const } : {}),
     nowMs,
   });
   if (!settled) {
     // Somebody else took the attempt over after our lease ran out; what they do is in the row.
-    ports.observe({ kind: 'fault', error: new Error(`claim of ${claimed.delivery.id} was lost`) });
+    ports.observe({ kind: 'fault', error: new Error(`claim of ${delivery.id} was lost`) });
+  } else if (next === undefined) {
+    await freeContent(claimed, context);
   }
-  observeOutcome(notes, nowMs - claimed.startedAtMs, ports.observe);
+  observeFates(claimed, fates, context);
+  ports.observe({ kind: 'attempt', seconds: (nowMs - claimed.startedAtMs) / 1_000 });
 }
 
-type Note = Omit<RecipientNote, 'address'> & {
-  readonly code?: FailureCode;
-  readonly reason: string;
-};
+async function tellSender(
+  claimed: ClaimedMessage,
+  attempt: {
+    readonly outcome: AttemptOutcome;
+    readonly fates: readonly Fate[];
+    readonly next: { readonly dueAtMs: number } | undefined;
+    readonly nowMs: number;
+  },
+  context: SettlingContext,
+): Promise<Told> {
+  const { outcome, fates, next, nowMs } = attempt;
+  return outcome.isSilent === true
+    ? { delay: false }
+    : notifySender(
+        claimed,
+        { fates, peer: outcome.peer, nowMs, nextDueAtMs: next?.dueAtMs },
+        context,
+      );
+}
+
+function judgeRecipients(
+  { message, delivery }: ClaimedMessage,
+  results: readonly AttemptResult[],
+  nowMs: number,
+): Fate[] {
+  const expired = nowMs >= Date.parse(message.expiresAt);
+  return pendingRecipients(delivery).map((recipient, index) => {
+    const result = results[index];
+    if (result === undefined) {
+      throw new RangeError('an attempt has a result for every pending recipient');
+    }
+    return { recipient, ...judgeResult(result, expired) };
+  });
+}
 
 /** A recipient's fate; what would be deferred beyond the message's time has failed (RFC 5321 §4.5.4.1). */
-function judgeRecipient(result: AttemptResult, expired: boolean): Note {
+function judgeResult(result: AttemptResult, expired: boolean): Omit<Fate, 'recipient'> {
   if (result.outcome === 'delivered') {
+    const { reply: peerReply } = result;
     const reply = describeReply(result);
-    return { outcome: 'delivered', status: result.reply.enhanced ?? '2.0.0', reply, reason: reply };
+    const status = peerReply.enhanced ?? '2.0.0';
+    return { outcome: 'delivered', status, reply, reason: reply, peerReply };
   }
-  const reply = result.reply === undefined ? undefined : describeReply(result);
-  const status = result.reply?.enhanced ?? ownStatus(result);
-  const note = {
-    code: result.code,
-    reason: result.reason,
+  const { code, reason, reply: peerReply } = result;
+  const reply = peerReply === undefined ? undefined : describeReply(result);
+  const status = peerReply?.enhanced ?? ownStatus(result);
+  const words = {
     ...(reply === undefined ? {} : { reply }),
+    ...(peerReply === undefined ? {} : { peerReply }),
   };
   if (result.outcome === 'deferred' && expired) {
-    const {
-      code,
-      reason,
-      status: expiredStatus,
-    } = concludeExpired({
-      outcome: 'deferred',
-      code: result.code,
-      status,
-      reason: reply ?? result.reason,
-    });
-    return { ...note, outcome: 'failed', code, reason, status: expiredStatus };
+    const end = concludeExpired({ outcome: 'deferred', code, status, reason: reply ?? reason });
+    return { ...words, ...end, lastCode: code };
   }
-  return { ...note, outcome: result.outcome, status };
+  return { ...words, outcome: result.outcome, status, code, reason };
 }
 
 /** Without an enhanced code of the peer's: the table's, with the class that fits (RFC 3463 §2). */
@@ -124,30 +171,24 @@ function describeReply({ reply }: AttemptResult): string {
     : [reply.code, reply.enhanced, reply.lines.join(' ')].filter(Boolean).join(' ').slice(0, 1_000);
 }
 
-function mergeRecipients(delivery: ClaimedDelivery, notes: readonly Note[]): RecipientState[] {
-  let index = 0;
+/** All of the delivery's recipients; the fates are of those that were pending, in order. */
+function mergeRecipients(delivery: ClaimedDelivery, fates: readonly Fate[]): RecipientState[] {
+  const left = [...fates];
   return delivery.recipients.map((recipient) => {
-    if (recipient.state !== 'pending') {
+    const fate = recipient.state === 'pending' ? left.shift() : undefined;
+    if (fate === undefined) {
       return recipient;
     }
-    const { outcome, status, reply, reason } = requireNote(notes[index]);
-    index += 1;
+    const { outcome, status, reply, reason } = fate;
     const state = outcome === 'deferred' ? 'pending' : outcome;
     return { ...recipient, state, status, diagnostic: reply ?? reason };
   });
 }
 
-function requireNote(note: Note | undefined): Note {
-  if (note === undefined) {
-    throw new RangeError('an attempt has a result for every pending recipient');
-  }
-  return note;
-}
-
 /** Step 1: the retry item n+1, with the content where it will outlive the queue message. */
 async function scheduleNext(
   { message, delivery, content }: ClaimedMessage,
-  { ports }: DeliveryContext,
+  { ports }: SettlingContext,
   nowMs: number,
 ): Promise<{ dueAtMs: number; content: PreparedMessage['content'] }> {
   const kept =
@@ -164,7 +205,7 @@ function describeAttempt(
   { message, delivery, startedAtMs }: ClaimedMessage,
   { plan, hosts, row }: AttemptOutcome,
   outcome: {
-    readonly notes: readonly (Note & RecipientNote)[];
+    readonly fates: readonly Fate[];
     readonly nowMs: number;
     readonly next: { dueAtMs: number } | undefined;
   },
@@ -184,28 +225,31 @@ function describeAttempt(
     lookups: plan.lookups,
     policy: notePolicy(plan.sts),
     hosts,
-    recipients: outcome.notes.map(({ address, outcome: fate, status, reply }) => ({
-      address,
+    recipients: outcome.fates.map(({ recipient, outcome: fate, status, reply }) => ({
+      address: recipient.address,
       outcome: fate,
       status,
       ...(reply === undefined ? {} : { reply }),
     })),
-    decision: decide(row, outcome.notes, outcome.next),
+    decision: decide(row, outcome.fates, outcome.next),
   };
 }
 
 /** One line over all recipients; the worst of them speaks. */
 function decide(
   row: string,
-  notes: readonly Note[],
-  next: { dueAtMs: number } | undefined,
+  fates: readonly Fate[],
+  next: { readonly dueAtMs: number } | undefined,
 ): Decision {
-  const kinds = new Set(notes.map(({ outcome }) => outcome));
+  const kinds = new Set(fates.map(({ outcome }) => outcome));
   const [only] = kinds;
   const worst =
-    notes.find(({ outcome }) => outcome === 'failed') ??
-    notes.find(({ outcome }) => outcome === 'deferred') ??
-    requireNote(notes[0]);
+    fates.find(({ outcome }) => outcome === 'failed') ??
+    fates.find(({ outcome }) => outcome === 'deferred') ??
+    fates[0];
+  if (worst === undefined) {
+    throw new RangeError('an attempt has at least one pending recipient');
+  }
   return {
     row,
     outcome: kinds.size === 1 && only !== undefined ? only : 'partly',
@@ -216,16 +260,26 @@ function decide(
   };
 }
 
-function observeOutcome(
-  notes: readonly Note[],
-  elapsedMs: number,
-  observe: DeliveryContext['ports']['observe'],
+function observeFates(
+  { message, delivery }: ClaimedMessage,
+  fates: readonly Fate[],
+  { ports: { observe } }: SettlingContext,
 ): void {
   for (const outcome of ['delivered', 'deferred', 'failed'] as const) {
-    const count = notes.filter((note) => note.outcome === outcome).length;
+    const count = fates.filter((fate) => fate.outcome === outcome).length;
     if (count > 0) {
       observe({ kind: 'recipients', outcome, count });
     }
   }
-  observe({ kind: 'attempt', seconds: elapsedMs / 1000 });
+  const inDoubt = fates.filter(({ code, lastCode }) => (lastCode ?? code) === 'in-doubt').length;
+  if (inDoubt > 0) {
+    observe({ kind: 'in-doubt', count: inDoubt });
+  }
+  const dropped =
+    message.mailFrom === '' ? fates.filter(({ outcome }) => outcome === 'failed') : [];
+  const [first] = dropped;
+  if (first !== undefined) {
+    const { id, domain } = delivery;
+    observe({ kind: 'dropped', id, domain, count: dropped.length, reason: first.reason });
+  }
 }

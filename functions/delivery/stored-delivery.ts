@@ -51,6 +51,8 @@ export interface DeliveryRow extends DeliveryKey {
   readonly content?: StoredContent;
   /** Present: no attempt begins until it is released. */
   readonly held?: HeldNote;
+  /** The sender has been told that it is late. */
+  readonly delayNotified?: true;
   /** When the next attempt is due, epoch milliseconds; on rows that wait only. */
   readonly nextDueAtMs?: number;
   readonly settledAtMs?: number;

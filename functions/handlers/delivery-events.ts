@@ -9,6 +9,12 @@ const recipientMetrics = {
   failed: 'RecipientsFailed',
 } as const;
 
+const notifiedMetrics = {
+  failed: 'SendersNotifiedOfFailure',
+  delayed: 'SendersNotifiedOfDelay',
+  relayed: 'SendersNotifiedOfRelay',
+} as const;
+
 /** Creates the observer that the delivery handler gives to the delivery room. */
 export function createDeliveryObserver({
   logger,
@@ -31,6 +37,25 @@ export function createDeliveryObserver({
       case 'dead-letter':
         metrics.addMetric('DeadLetters', MetricUnit.Count, 1);
         logger.error('A record went to the dead-letter queue', { reason: event.reason });
+        return;
+      case 'in-doubt':
+        metrics.addMetric('RecipientsInDoubt', MetricUnit.Count, event.count);
+        return;
+      case 'notified':
+        metrics.addMetric(notifiedMetrics[event.action], MetricUnit.Count, event.count);
+        return;
+      case 'dropped':
+        metrics.addMetric('RecipientsDropped', MetricUnit.Count, event.count);
+        // RFC 3461 §5.2: nobody else hears of it, so the postmaster should.
+        logger.warn('A message with an empty return path was dropped', { ...event });
+        return;
+      case 'content-lost':
+        metrics.addMetric('Faults', MetricUnit.Count, 1);
+        logger.error('The body of a message is gone', { ...event });
+        return;
+      case 'content-left':
+        metrics.addMetric('ContentsLeft', MetricUnit.Count, 1);
+        logger.warn('The body of a finished message was not removed', { ...event });
         return;
       case 'fault':
         metrics.addMetric('Faults', MetricUnit.Count, 1);

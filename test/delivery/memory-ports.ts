@@ -9,7 +9,7 @@ import type { BackoffStore, ContentStore, MailQueue } from '../../functions/deli
 import type { BackoffList } from '../../functions/delivery/requeue-ports.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
-import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
+import type { QueueMessage } from '../../functions/submission/queue-message.ts';
 import { type Boundaries, copy, createBoundaries, type Run } from './boundaries.ts';
 import { createMemoryMessages } from './memory-messages.ts';
 import { createMemoryBackoffs, createMemoryRetries, type MemoryRetries } from './memory-retries.ts';
@@ -20,7 +20,8 @@ export interface MemoryPorts extends Omit<Boundaries, 'run'>, MemoryRetries {
   readonly backoffs: BackoffStore & BackoffList;
   readonly queue: MailQueue;
   readonly contents: ContentStore;
-  readonly sent: readonly PreparedMessage[];
+  /** Prepared, but for notifications. */
+  readonly sent: readonly QueueMessage[];
   readonly deadLetters: readonly { readonly body: string; readonly reason: string }[];
   readonly hidden: readonly { readonly receiptHandle: string; readonly seconds: number }[];
   readonly whyHistory: readonly WhyRecord[];
@@ -30,7 +31,7 @@ export interface MemoryPorts extends Omit<Boundaries, 'run'>, MemoryRetries {
 export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
   const { run, calls, fail, intercept } = createBoundaries();
   const { messages, whyHistory } = createMemoryMessages(run);
-  const sent: PreparedMessage[] = [];
+  const sent: QueueMessage[] = [];
   const deadLetters: { readonly body: string; readonly reason: string }[] = [];
   const hidden: { readonly receiptHandle: string; readonly seconds: number }[] = [];
   return {
@@ -87,6 +88,13 @@ function createMemoryContents(run: Run): ContentStore {
       run('keep', () => {
         objects.set(`content/${name}`, Uint8Array.from(content));
         return { bucket: mailBucket, key: `content/${name}` };
+      }),
+    remove: (reference) =>
+      run('remove', () => {
+        if ('bucket' in reference && reference.bucket === mailBucket) {
+          const isKept = reference.key.startsWith('content/');
+          objects.delete(isKept ? reference.key : '');
+        }
       }),
   };
 }

@@ -1,11 +1,20 @@
 /** The content of messages: inline in the record, or in the installation's own bucket on S3. */
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  NoSuchKey,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import type { ContentStore } from '../../delivery/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
 
 /** The largest message, 40 MiB. */
 const contentBytesMax = 40 * 1_024 * 1_024;
+
+/** What is kept by us, and by nobody else. */
+const keptPrefix = 'content/';
 
 /** For a whole object; S3 needs about a second for the largest. */
 const readTimeoutMs = 60_000;
@@ -15,7 +24,7 @@ export interface ContentBucketOptions {
   readonly bucket: string;
 }
 
-/** Both methods reject with `store-unavailable` when S3 fails. */
+/** Every method rejects with `store-unavailable` when S3 fails. */
 export function createContentBucket({ client, bucket }: ContentBucketOptions): ContentStore {
   return {
     read: async (reference) => {
@@ -32,7 +41,7 @@ export function createContentBucket({ client, bucket }: ContentBucketOptions): C
       return readObject(client, bucket, reference.key);
     },
     keep: async (name, content) => {
-      const key = `content/${name}`;
+      const key = `${keptPrefix}${name}`;
       await orUnavailable(`PutObject ${key} in bucket ${bucket}`, () =>
         client.send(
           new PutObjectCommand({
@@ -44,6 +53,18 @@ export function createContentBucket({ client, bucket }: ContentBucketOptions): C
         ),
       );
       return { bucket, key };
+    },
+    remove: async (reference) => {
+      // What senders put there under keys of their own is theirs to remove.
+      if ('data' in reference || reference.bucket !== bucket) {
+        return;
+      }
+      const { key } = reference;
+      if (key.startsWith(keptPrefix)) {
+        await orUnavailable(`DeleteObject ${key} in bucket ${bucket}`, () =>
+          client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key })),
+        );
+      }
     },
   };
 }

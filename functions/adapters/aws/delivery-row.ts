@@ -166,6 +166,7 @@ export function decodeClaimed(row: ItemReader, { id, domain }: DeliveryKey): Cla
     token: row.text('token'),
     recipients: row.json('recipients', recipientsSchema),
     demand: row.json('demand', demandSchema),
+    ...(row.has('delayNotified') && { delayNotified: true as const }),
   };
 }
 
@@ -183,7 +184,7 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     demand: row.json('demand', demandSchema),
     ...(row.has('content') && { content: row.json('content', contentSchema) }),
     ...(row.has('held') && { held: row.json('held', heldSchema) }),
-    ...(row.has('delayNotified') && { delayNotified: true }),
+    ...(row.has('delayNotified') && { delayNotified: true as const }),
     ...(row.has('nextDueAtMs') && { nextDueAtMs: row.integer('nextDueAtMs') }),
     ...(row.has('settledAtMs') && { settledAtMs: row.integer('settledAtMs') }),
     ...(row.has('why') && { why: row.json('why', whySchema) }),

@@ -2,7 +2,8 @@
  * The message table on DynamoDB: a row per (id, next-hop domain) in which each attempt is claimed, and settled.
  *
  * Keys: `id` and `part`, both texts. `part` is `delivery#<domain>` for the row, `why#<domain>#<attempt>` for the
- * record of an attempt that put mail off. TTL attribute: `removeAtSeconds`. A delivery that succeeds at once costs two
+ * record of an attempt that put mail off; other items under the id are in whole-messages.ts, bodies that several
+ * deliveries share in shared-contents.ts. TTL attribute: `removeAtSeconds`. A delivery that succeeds at once costs two
  * writes and no read: the claim and the settling. Rows that were put off carry `waiting`, the shard under which the
  * two indexes of waiting-index.ts list them.
  *
@@ -35,6 +36,7 @@ import {
 } from './delivery-row.ts';
 import { flag, type Item, integer, text } from './item.ts';
 import { boundWhy, encodeNewRecipients, encodeSettledRecipients } from './row-limits.ts';
+import { createSharedContents } from './shared-contents.ts';
 import { storeUnavailable } from './store-failure.ts';
 
 /** The message store, and a view of it for whoever asks what became of a message. */
@@ -65,6 +67,7 @@ export function createMessageTable(options: MessageTableOptions): MessageTable {
     claim: (request) => claim(settings, request),
     settle: (settlement) => settle(settings, settlement),
     release: (delivery) => release(settings, delivery),
+    ...createSharedContents(settings),
     readDelivery: async (id, domain) => {
       const item = await readItem(settings, deliveryKey({ id, domain }));
       return item && decodeRow(rowReader(item, { id, domain }, tableName), { id, domain });
@@ -182,6 +185,7 @@ async function settle(settings: Settings, settlement: Settlement): Promise<boole
       settledAtMs: integer(nowMs),
       recipients: text(recipients.json),
       why: text(JSON.stringify(why)),
+      ...(settlement.delayNotified === true && { delayNotified: flag(true) }),
       ...(note !== '' && { note: text(note) }),
       ...(next === undefined
         ? { removeAtSeconds: integer(removeAtSeconds) }

@@ -74,7 +74,9 @@ function makeParts(notification: Notification, isUtf8Way: boolean): BodyPart[] {
   return [
     encodePart(`text/plain; charset=${charset}`, toOctets(explanation), way),
     encodePart(status.type, toOctets(status.lines), way),
-    ...(returned === 'none' ? [] : [makeReturnedPart(content, returned, isUtf8Way)]),
+    ...(returned === 'full' || returned === 'headers'
+      ? [makeReturnedPart(content, returned, isUtf8Way)]
+      : []),
   ];
 }
 
@@ -93,7 +95,7 @@ function partHead({ type, encoding }: BodyPart, boundary: string): string {
 
 /** Lets mail programs show it beside the message; not where nothing of the message may be told. */
 function threadFields({ content, returned }: Notification): string[] {
-  if (returned === 'none') {
+  if (returned === 'withheld') {
     return [];
   }
   const [messageId, ...more] = fieldValues(readHeaderFields(content), 'Message-ID');

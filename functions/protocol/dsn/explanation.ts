@@ -126,7 +126,9 @@ function returnedNote(returned: Notification['returned']): string {
       return 'Your message is attached.';
     case 'headers':
       return 'The header of your message is attached.';
-    case 'none':
+    case 'lost':
+      return 'Nothing of your message is attached, since it could not be read any more.';
+    case 'withheld':
       // RFC 8689 §5: the way back may not give the protection that the message was promised.
       return 'Nothing of your message is attached, since it was to be protected on its whole way (REQUIRETLS) and the way back to you may not do so.';
   }

@@ -52,8 +52,11 @@ export interface Notification {
   readonly recipients: readonly NoticedRecipient[];
   /** The message itself. */
   readonly content: Uint8Array;
-  /** How much of it goes back; `none`: not even what tells which message it was but its queue id. */
-  readonly returned: 'full' | 'headers' | 'none';
+  /**
+   * How much of it goes back. `withheld`: nothing, and not even which message it answers, since the way back may not
+   * protect it (RFC 8689 §5); `lost`: nothing, since it is not there any more.
+   */
+  readonly returned: 'full' | 'headers' | 'withheld' | 'lost';
   /** RFC 8689 §6: the message said `TLS-Required: No`, and so does what is told of it. */
   readonly tlsOptional: boolean;
 }

@@ -1,13 +1,13 @@
 /** What every mail queue owes the delivery room (`MailQueue`). */
 import { expect, test } from 'vitest';
 import type { MailQueue } from '../../../functions/delivery/ports.ts';
-import type { PreparedMessage } from '../../../functions/submission/queue-message.ts';
+import type { QueueMessage } from '../../../functions/submission/queue-message.ts';
 import { preparedMessage } from '../port-fixtures.ts';
 
 export interface MailQueueUnderTest {
   readonly queue: MailQueue;
   /** All records that wait, in any order. */
-  sent(): Promise<readonly PreparedMessage[]>;
+  sent(): Promise<readonly QueueMessage[]>;
   deadLetters(): Promise<readonly { readonly body: string; readonly reason: string }[]>;
 }
 
