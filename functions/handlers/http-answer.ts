@@ -4,14 +4,8 @@
  */
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import type * as z from 'zod';
 import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
-import {
-  type FieldFault,
-  formatProblem,
-  type Problem,
-  problemMediaType,
-} from '../protocol/problem.ts';
+import { formatProblem, type Problem, problemMediaType } from '../protocol/problem.ts';
 import type { HttpEvent } from './http-request.ts';
 import type { Instruments, LambdaHandler } from './middleware.ts';
 
@@ -131,31 +125,4 @@ export function problemOf(error: unknown): Problem | undefined {
   return causedByCaller.has(error.code)
     ? { status: 422, code: error.code, detail: error.message }
     : undefined;
-}
-
-/**
- * What a schema found, field by field. A rule of ours brings its remedy along; `known` are the fields that may be
- * written at the top, for one that may not.
- */
-export function schemaFaults(error: z.ZodError, known: readonly string[] = []): FieldFault[] {
-  return error.issues.flatMap((issue) => {
-    const path = issue.path.map(String);
-    if (issue.code === 'unrecognized_keys') {
-      const remedy =
-        path.length === 0 && known.length > 0
-          ? `remove it, or use ${known.join(', ')}`
-          : 'remove it';
-      return issue.keys.map((key) => ({
-        field: fieldName([...path, key]),
-        fault: `no such field: ${remedy}`,
-      }));
-    }
-    return [{ field: fieldName(path), fault: issue.message }];
-  });
-}
-
-/** Names come from outside: bounded, and without what a terminal would obey. */
-function fieldName(path: readonly string[]): string {
-  const name = path.join('.').replace(/[^\x20-\x7e]+/g, '?');
-  return name === '' ? '(body)' : name.slice(0, 200);
 }

@@ -61,17 +61,54 @@ export function bodyOf({ body, isBase64Encoded }: HttpEvent): Uint8Array {
   return Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
 }
 
+/** Values in one JSON body, and how deep they may lie: several times what 2,000 recipients with all parameters take. */
+const jsonValuesMax = 50_000;
+const jsonDepthMax = 10;
+
 /** Reads a body that must be JSON, whatever its type says. */
 export function readJsonBody(
   event: HttpEvent,
 ): { readonly value: unknown } | { readonly problem: Problem } {
   const text = event.isBase64Encoded ? Buffer.from(bodyOf(event)).toString() : (event.body ?? '');
+  let value: unknown;
   try {
-    return { value: JSON.parse(text) };
+    value = JSON.parse(text);
   } catch {
     // The parser's words would quote the body.
-    return {
-      problem: fieldProblem([{ field: '(body)', fault: 'not JSON: send a JSON object' }], 400),
-    };
+    return bodyProblem('not JSON: send a JSON object');
   }
+  // A schema writes down every fault: a body made of nothing but faults would fill the memory.
+  return isBounded(value)
+    ? { value }
+    : bodyProblem(`more than ${jsonValuesMax} values, or deeper than ${jsonDepthMax}: send less`);
+}
+
+function bodyProblem(fault: string): { readonly problem: Problem } {
+  return { problem: fieldProblem([{ field: '(body)', fault }], 400) };
+}
+
+/** Breadth first, and given up at the first value too many. */
+function isBounded(value: unknown): boolean {
+  let level: unknown[] = [value];
+  let values = 0;
+  for (let depth = 0; level.length > 0; depth += 1) {
+    values += level.length;
+    if (values > jsonValuesMax || depth > jsonDepthMax) {
+      return false;
+    }
+    const next: unknown[] = [];
+    for (const each of level) {
+      if (typeof each === 'object' && each !== null) {
+        const children = Object.values(each);
+        if (values + next.length + children.length > jsonValuesMax) {
+          return false;
+        }
+        for (const child of children) {
+          next.push(child);
+        }
+      }
+    }
+    level = next;
+  }
+  return true;
 }
