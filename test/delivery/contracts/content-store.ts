@@ -61,6 +61,25 @@ export function contentStoreContract(make: () => Promise<ContentStore>): void {
     });
   });
 
+  test('removes what it has kept, once and again', async () => {
+    const store = await make();
+    const reference = await store.keep('m-removed', everyOctet);
+    await store.remove(reference);
+    await store.remove(reference);
+    await expect(store.read(reference)).rejects.toMatchObject({ code: 'content-missing' });
+  });
+
+  test.each([
+    [{ data: '' }, 'inline'],
+    [{ bucket: 'payroll', key: 'content/m-1' }, 'in a bucket of others'],
+    [{ bucket: mailBucket, key: 'uploads/m-1' }, 'under a key of somebody else'],
+  ])('%j is not removed: it is %s', async (reference, _why) => {
+    const store = await make();
+    const kept = await store.keep('m-stays', everyOctet);
+    await store.remove(reference);
+    expect(await store.read(kept)).toHaveLength(256);
+  });
+
   test("another's bucket is not read", async () => {
     const reading = (await make()).read({ bucket: 'payroll', key: 'content/m-1' });
     await expect(reading).rejects.toMatchObject({

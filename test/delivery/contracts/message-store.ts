@@ -375,6 +375,53 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
     });
   });
 
+  describe('a body that several deliveries share', () => {
+    const body = { bucket: mailBucket, key: 'content/shared' };
+
+    test('is of no more use when the last part has left it, however often each leaves', async () => {
+      const store = await make();
+      await store.shareContent(body, 3);
+      expect(await store.leaveContent(body, 1)).toBe(false);
+      expect(await store.leaveContent(body, 1)).toBe(false);
+      expect(await store.leaveContent(body, 0)).toBe(false);
+      expect(await store.leaveContent(body, 2)).toBe(true);
+      expect(await store.leaveContent(body, 2)).toBe(true);
+    });
+
+    test('shared again by a record that came twice: who has left stays away', async () => {
+      const store = await make();
+      await store.shareContent(body, 2);
+      await store.leaveContent(body, 0);
+      await store.shareContent(body, 2);
+      expect(await store.leaveContent(body, 1)).toBe(true);
+      await store.shareContent(body, 2);
+      expect(await store.leaveContent(body, 0)).toBe(true);
+    });
+
+    test('of two that leave at once one is told at least', async () => {
+      const store = await make();
+      await store.shareContent(body, 2);
+      const told = await Promise.all([store.leaveContent(body, 0), store.leaveContent(body, 1)]);
+      expect(told).toContain(true);
+    });
+
+    test('that nobody has written down is nobody’s to remove', async () => {
+      expect(await (await make()).leaveContent(body, 0)).toBe(false);
+    });
+  });
+
+  test('that the sender was told of the delay holds for all attempts to come', async () => {
+    const store = await make();
+    const first = await claimed(store, attemptOf(1));
+    expect(first).not.toHaveProperty('delayNotified');
+    await store.settle(putOff(first, { delayNotified: true }));
+    const second = await claimed(store, attemptOf(2));
+    expect(second).toMatchObject({ delayNotified: true });
+    await store.settle(putOff(second));
+    expect(await claimed(store, attemptOf(3))).toMatchObject({ delayNotified: true });
+    expect(await store.readDelivery('m-1', 'example.org')).toMatchObject({ delayNotified: true });
+  });
+
   describe('release', () => {
     test('gives the attempt back, uncounted, with what was still to do', async () => {
       const store = await make();

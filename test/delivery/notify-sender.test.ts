@@ -1,0 +1,255 @@
+/** What senders are told, once, and by what way; and which bodies are removed when all is told. */
+import { describe, expect, test } from 'vitest';
+import type { DeliverySettings } from '../../functions/environment.ts';
+import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
+import type { QueueMessage } from '../../functions/submission/queue-message.ts';
+import { deliverySettings } from '../delivery-settings.ts';
+import { alike, createHarness, delivered, type Harness, record, reply } from './harness.ts';
+import { mailBucket } from './port-fixtures.ts';
+
+const refused: RecipientResult = {
+  outcome: 'failed',
+  code: 'rejected',
+  reason: 'RCPT answered by 550 unknown',
+  reply: reply(550, 'unknown'),
+};
+const later: RecipientResult = {
+  outcome: 'deferred',
+  code: 'deferred-by-peer',
+  reason: 'busy',
+  reply: reply(450, 'busy'),
+};
+const leaseMs = 21 * 60_000;
+
+function answering(result: RecipientResult): Harness {
+  const harness = createHarness();
+  harness.peers.set('mx.rcpt.example', {
+    requireTls: true,
+    answer: (transaction) => alike(transaction, result),
+  });
+  return harness;
+}
+
+const notices = ({ stores }: Harness): readonly QueueMessage[] =>
+  stores.sent.filter(({ notificationOf }) => notificationOf !== undefined);
+
+const textOf = ({ content }: QueueMessage): string =>
+  'data' in content ? Buffer.from(content.data, 'base64').toString() : '';
+
+const recipient = (over: object): object => ({
+  rcptTo: [{ address: 'bob@rcpt.example', ...over }],
+});
+
+describe('RFC 3461: what is told', () => {
+  test.each<[RecipientResult, object, string | undefined, string]>([
+    [refused, {}, 'failed', '§5.2.6 (c): without NOTIFY'],
+    [refused, { notify: ['FAILURE'] }, 'failed', '§5.2.6 (a)'],
+    [refused, { notify: ['SUCCESS', 'DELAY'] }, undefined, '§5.2.6 (b)'],
+    [refused, { notify: ['NEVER'] }, undefined, '§4.1'],
+    [delivered, { notify: ['SUCCESS'] }, 'relayed', '§5.2.2 (b): the peer has no DSN'],
+    [delivered, {}, undefined, '§5.2.2 (e)'],
+    [later, {}, undefined, 'not late yet'],
+  ])('%j, %j: %s (%s)', async (result, over, action, _why) => {
+    const harness = answering(result);
+    await harness.deliver(record(recipient(over)));
+    expect(notices(harness).map((notice) => /^Action: (.*)\r$/m.exec(textOf(notice))?.[1])).toEqual(
+      action === undefined ? [] : [action],
+    );
+  });
+
+  test('the envelope is empty, and asks for nothing (§6.1)', async () => {
+    const harness = answering(refused);
+    await harness.deliver(record({ envid: 'QQ314159' }));
+    const [notice] = notices(harness);
+    expect(notice).toMatchObject({
+      mailFrom: '',
+      rcptTo: [{ address: 'alice@sender.example', notify: ['NEVER'] }],
+    });
+    expect(notice).not.toHaveProperty('ret');
+    expect(notice).not.toHaveProperty('prepared');
+    expect(notice && textOf(notice)).toContain('Original-Envelope-Id: QQ314159\r\n');
+  });
+
+  test('one notification for all recipients of an attempt', async () => {
+    const harness = answering(refused);
+    const rcptTo = ['a', 'b', 'c'].map((local) => ({ address: `${local}@rcpt.example` }));
+    await harness.deliver(record({ rcptTo }));
+    const [notice, ...more] = notices(harness);
+    expect(more).toEqual([]);
+    expect(notice && textOf(notice).match(/^Final-Recipient/gm)).toHaveLength(3);
+  });
+
+  test.each([
+    ['FULL', 'message/rfc822'],
+    ['HDRS', 'text/rfc822-headers'],
+    [undefined, 'text/rfc822-headers'],
+  ])('RET=%s: %s', async (ret, type) => {
+    const harness = answering(refused);
+    await harness.deliver(record(ret === undefined ? {} : { ret }));
+    expect(notices(harness).map(textOf).join()).toContain(`Content-Type: ${type}\r\n`);
+  });
+});
+
+describe('a delay', () => {
+  const late = { submittedAt: '2025-12-31T19:00:00Z', expiresAt: '2026-01-05T19:00:00Z' };
+  test.each<[object, Partial<DeliverySettings>, number, string]>([
+    [late, {}, 1, 'after four hours'],
+    [late, { delayNoticeHours: 0 }, 0, 'switched off'],
+    [{ ...late, ...recipient({ notify: ['FAILURE'] }) }, {}, 0, '§5.2.5 (c)'],
+    [{ ...late, expiresAt: '2026-01-01T00:03:00Z' }, {}, 0, 'the next attempt is the last'],
+  ])('%j, %j: %i (%s)', async (over, settings, count, _why) => {
+    const harness = answering(later);
+    harness.settings = { ...deliverySettings, ...settings };
+    await harness.deliver(record(over));
+    expect(notices(harness)).toHaveLength(count);
+  });
+
+  test('is told once', async () => {
+    const harness = answering(later);
+    await harness.deliver(record(late));
+    const [retry] = harness.stores.retryEntries();
+    harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+    await harness.deliver(record({}, { body: JSON.stringify(retry?.message) }));
+    expect(harness.sent).toHaveLength(2);
+    expect(notices(harness)).toHaveLength(1);
+  });
+});
+
+describe('RFC 8689', () => {
+  test('§5: with REQUIRETLS, the header alone whatever RET says, and a redacted form beside', async () => {
+    const harness = answering(refused);
+    await harness.deliver(record({ requireTls: true, ret: 'FULL' }));
+    const [notice] = notices(harness);
+    // The MX is not authenticated here, so that it fails for that.
+    expect(notice).toMatchObject({ requireTls: true, redacted: { data: expect.any(String) } });
+    expect(notice && textOf(notice)).toContain('text/rfc822-headers');
+    const redacted =
+      notice?.redacted !== undefined && 'data' in notice.redacted ? notice.redacted.data : '';
+    expect(Buffer.from(redacted, 'base64').toString()).not.toMatch(/Subject: x|rfc822-headers/);
+  });
+
+  test.each<[Partial<DeliverySettings>, string]>([
+    [{ redactBounces: true }, 'always redacted'],
+    [{ requireTls: false }, 'REQUIRETLS is switched off, and would stop it'],
+  ])('%j: %s', async (settings, _why) => {
+    const harness = answering(refused);
+    harness.settings = { ...deliverySettings, ...settings };
+    await harness.deliver(record({ requireTls: true }));
+    const [notice] = notices(harness);
+    expect(notice).not.toHaveProperty('requireTls');
+    expect(notice && textOf(notice)).not.toMatch(/Subject: x|rfc822-headers/);
+  });
+
+  test('§6: what is told of TLS-Required: No says so too', async () => {
+    const harness = answering(refused);
+    const content = Buffer.from('TLS-Required: No\r\n\r\nhi\r\n').toString('base64');
+    await harness.deliver(record({ content: { data: content } }));
+    expect(notices(harness).map(textOf).join()).toMatch(/^TLS-Required: No\r$/m);
+  });
+});
+
+test('an empty return path is told nothing; it is counted, and kept in history', async () => {
+  const harness = answering(refused);
+  const content = Buffer.from('From: daemon@sender.example\r\n\r\nhi\r\n').toString('base64');
+  const one = record({ mailFrom: '', content: { data: content } });
+  await harness.deliver(one);
+  expect(harness.stores.sent).toEqual([]);
+  const { id } = JSON.parse(one.body);
+  expect(harness.events).toContainEqual(expect.objectContaining({ kind: 'dropped', id, count: 1 }));
+  expect(await harness.stores.messages.readDelivery(id, 'rcpt.example')).toMatchObject({
+    state: 'finished',
+    recipients: [{ state: 'failed' }],
+  });
+});
+
+describe('the function dies at any moment of a message that fails', () => {
+  test.each(Array.from({ length: 10 }, (_, index) => index))('boundary %i', async (index) => {
+    const harness = answering(refused);
+    const one = record();
+    const { promise: death, resolve } = Promise.withResolvers<void>();
+    harness.stores.intercept((boundary) => {
+      if (boundary.index < index) {
+        return undefined;
+      }
+      resolve();
+      return new Promise<void>(() => {});
+    });
+    await Promise.race([harness.deliver(one), death]);
+    harness.stores.intercept(() => {});
+    harness.nowMs += leaseMs;
+    expect(await harness.deliver(one)).toEqual([]);
+    expect(new Set(notices(harness).map(({ id }) => id)).size).toBe(1);
+    const { id } = JSON.parse(one.body);
+    expect(await harness.stores.messages.readDelivery(id, 'rcpt.example')).toMatchObject({
+      state: 'finished',
+      recipients: [{ state: 'failed' }],
+    });
+    // However many copies there are, and whenever they were made, they are one message to whoever delivers them.
+    const bodies = notices(harness).map((notice) => record({}, { body: JSON.stringify(notice) }));
+    harness.mx.set('sender.example', harness.mx.get('rcpt.example') as never);
+    harness.peers.clear();
+    const before = harness.sent.length;
+    for (const body of bodies) {
+      expect(await harness.deliver(body)).toEqual([]);
+    }
+    expect(harness.sent.length - before).toBe(1);
+    expect(harness.stores.deadLetters).toEqual([]);
+  });
+});
+
+test('nothing is settled where the notification could not be enqueued', async () => {
+  const harness = answering(refused);
+  const one = record();
+  harness.stores.fail('enqueue', 'before');
+  expect(await harness.deliver(one)).toEqual([one.messageId]);
+  const row = await harness.stores.messages.readDelivery(JSON.parse(one.body).id, 'rcpt.example');
+  expect(row?.state).toBe('attempting');
+});
+
+describe('the body of a finished delivery', () => {
+  const large = Buffer.concat([Buffer.from('Subject: x\r\n\r\n'), Buffer.alloc(900_000, 'x\r\n')]);
+
+  async function put(harness: Harness): Promise<{ bucket: string; key: string }> {
+    await harness.stores.contents.keep('given', large);
+    return { bucket: mailBucket, key: 'content/given' };
+  }
+
+  async function deferThenDeliver(harness: Harness): Promise<void> {
+    const [retry] = harness.stores.retryEntries();
+    harness.peers.clear();
+    harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+    expect(await harness.deliver(record({}, { body: JSON.stringify(retry?.message) }))).toEqual([]);
+  }
+
+  test('is removed where it was kept for it', async () => {
+    const harness = answering(later);
+    await harness.deliver(record());
+    const [retry] = harness.stores.retryEntries();
+    const content = retry?.message.content ?? { data: '' };
+    await deferThenDeliver(harness);
+    await expect(harness.stores.contents.read(content)).rejects.toMatchObject({
+      code: 'content-missing',
+    });
+  });
+
+  test('is removed with the last of those who share it', async () => {
+    const harness = createHarness();
+    const rcptTo = [{ address: 'a@rcpt.example' }, { address: 'b@other.example' }];
+    await harness.deliver(record({ rcptTo, content: await put(harness) }));
+    const [first, second] = harness.stores.sent;
+    const shared = first?.content ?? { data: '' };
+    expect(first?.prepared?.part).toBe(0);
+    await harness.deliver(record({}, { body: JSON.stringify(first) }));
+    expect(await harness.stores.contents.read(shared)).not.toHaveLength(0);
+    await harness.deliver(record({}, { body: JSON.stringify(second) }));
+    await expect(harness.stores.contents.read(shared)).rejects.toThrow('no object');
+  });
+
+  test('that cannot be removed is an event, and the mail is settled all the same', async () => {
+    const harness = answering(later);
+    await harness.deliver(record());
+    harness.stores.fail('remove', 'before');
+    await deferThenDeliver(harness);
+    expect(harness.events).toContainEqual(expect.objectContaining({ kind: 'content-left' }));
+  });
+});
