@@ -1,5 +1,6 @@
 /** What operating the queue needs of the world. Adapters implement it; tests bring their own. */
-import type { DeliveryDemand, MailQueue, MessageStore } from '../delivery/ports.ts';
+import type { SettlingContext } from '../delivery/context.ts';
+import type { DeliveryDemand } from '../delivery/ports.ts';
 import type {
   DeliveryKey,
   DeliveryRow,
@@ -45,6 +46,9 @@ export type Refusal =
   | { readonly kind: 'unknown' | 'finished' | 'queued' | 'held' | 'not-held' }
   | { readonly kind: 'busy'; readonly untilMs: number };
 
+/** What an action on a delivery came to. */
+export type ActionOutcome = 'done' | Refusal;
+
 /** The row as the action left it, or why it did nothing. */
 export type RowChange =
   | { readonly kind: 'changed'; readonly row: DeliveryRow }
@@ -88,13 +92,26 @@ export interface DeadLetterQueue {
   remove(letter: DeadLetter): Promise<void>;
 }
 
-/** Everything that an action on the queue reaches for. */
-export interface QueuePorts {
-  readonly now: () => number;
+/** Domain back-off, as an operator sees it. */
+export interface BackoffControl {
+  /**
+   * Makes the next probe of a domain due now, if it backs off: the first message that is tried is the probe.
+   *
+   * Rejects with `store-unavailable`.
+   */
+  hasten(domain: string, nowMs: number): Promise<void>;
+}
+
+/** Everything that an action on the queue reaches for; cancelling settles as delivery does. */
+export interface QueuePorts extends Readonly<SettlingContext['ports']> {
   /** A claim token that nobody else has. */
   readonly newToken: () => string;
   readonly waiting: WaitingIndex;
-  readonly messages: MessageStore;
   readonly control: MessageControl;
-  readonly queue: Pick<MailQueue, 'enqueue'>;
+  readonly backoffs: BackoffControl;
+}
+
+/** What an action on the queue goes by. */
+export interface QueueContext extends SettlingContext {
+  readonly ports: QueuePorts;
 }

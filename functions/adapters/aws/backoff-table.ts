@@ -15,6 +15,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import type { BackoffStore } from '../../delivery/ports.ts';
 import type { BackoffList, BackoffState } from '../../delivery/requeue-ports.ts';
+import type { BackoffControl } from '../../operating/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import { flag, type Item, integer, itemReader, text } from './item.ts';
@@ -25,7 +26,7 @@ import { orUnavailable, storeUnavailable } from './store-failure.ts';
 export const backoffShards = 4;
 
 /** What an item holds that cannot be read counts as absent: the next connection failure writes it anew. */
-export function createBackoffTable(table: Table): BackoffStore & BackoffList {
+export function createBackoffTable(table: Table): BackoffStore & BackoffList & BackoffControl {
   return {
     read: async (domain) => {
       const item = await readItem(table, keyOf(domain));
@@ -39,6 +40,7 @@ export function createBackoffTable(table: Table): BackoffStore & BackoffList {
     prolong: (domain, nextProbeAtMs, nowMs) => prolong(table, { domain, nextProbeAtMs, nowMs }),
     takeProbe: (domain, leaseEndMs, nowMs) => takeProbe(table, { domain, leaseEndMs, nowMs }),
     recover: (domain) => recover(table, domain),
+    hasten: (domain, nowMs) => hasten(table, domain, nowMs),
     list: () => list(table),
     forget: (state) => forget(table, state),
   };
@@ -104,6 +106,16 @@ async function recover(table: Table, domain: string): Promise<void> {
     key: keyOf(domain),
     condition: 'attribute_exists(#failures)',
     set: { recovered: flag(true), probeUntilMs: integer(0), changeId: text(randomUUID()) },
+  });
+}
+
+async function hasten(table: Table, domain: string, nowMs: number): Promise<void> {
+  await updateIf(table, {
+    key: keyOf(domain),
+    // Not met: nobody backs off, or a probe is due anyhow.
+    condition: '#recovered = :no AND #nextProbeAtMs > :nowMs',
+    conditionValues: { no: flag(false), nowMs: integer(nowMs) },
+    set: { nextProbeAtMs: integer(nowMs), changeId: text(randomUUID()) },
   });
 }
 
