@@ -1,29 +1,45 @@
 /** Requeuing with stores in memory: what is due, what probes, what is let go; and nothing lost on the way. */
 import { describe, expect, test } from 'vitest';
-import { requeueDue } from '../../functions/delivery/requeue-due.ts';
+import { type DueSummary, requeueDue } from '../../functions/delivery/requeue-due.ts';
 import type { DamagedEntry, RetryReader } from '../../functions/delivery/requeue-ports.ts';
-import { freedMax, requeueWaiting } from '../../functions/delivery/requeue-waiting.ts';
+import {
+  freedMax,
+  requeueWaiting,
+  type WaitingPorts,
+  type WaitingSummary,
+} from '../../functions/delivery/requeue-waiting.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
-import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
+import type { PreparedMessage, QueueMessage } from '../../functions/submission/queue-message.ts';
 import { createMemoryPorts, type MemoryPorts } from './memory-ports.ts';
 import { minuteMs, noonMs, preparedMessage } from './port-fixtures.ts';
 
 const domain = 'example.org';
 
-/** A world with one clock that the test moves, and runs of requeuing with clocks of their own. */
-function createWorld() {
-  const world = {
+interface World {
+  nowMs: number;
+  readonly stores: MemoryPorts;
+  readonly faults: unknown[];
+  /** Those of a run whose clock differs by `skewMs`. */
+  ports(skewMs?: number): WaitingPorts;
+  due(skewMs?: number, forMs?: number): Promise<DueSummary>;
+  waiting(): Promise<WaitingSummary>;
+}
+
+/** A world with one clock that the test moves. */
+function createWorld(): World {
+  const faults: unknown[] = [];
+  const stores = createMemoryPorts(() => world.nowMs);
+  const world: World = {
     nowMs: noonMs,
-    stores: createMemoryPorts(() => world.nowMs),
-    faults: [] as unknown[],
-    /** One run whose clock differs by `skewMs`. */
+    stores,
+    faults,
     ports: (skewMs = 0) => ({
-      ...world.stores,
+      ...stores,
       now: () => world.nowMs + skewMs,
       random: () => 0.5,
-      observe: (event: { readonly kind: string; readonly error?: unknown }) => {
+      observe: (event) => {
         if (event.kind === 'fault') {
-          world.faults.push(event.error);
+          faults.push(event.error);
         }
       },
     }),
@@ -103,7 +119,7 @@ describe('a backlog', () => {
       ...world.ports(),
       queue: {
         ...world.stores.queue,
-        enqueue: (messages: readonly PreparedMessage[]) => {
+        enqueue: (messages: readonly QueueMessage[]) => {
           world.nowMs += 1_000;
           return enqueue(messages);
         },
@@ -222,7 +238,7 @@ describe('poison among good messages', () => {
       ...world.ports(),
       queue: {
         ...world.stores.queue,
-        enqueue: async (messages: readonly PreparedMessage[]) => {
+        enqueue: async (messages: readonly QueueMessage[]) => {
           if (messages.some(({ id }) => id === 'm-7')) {
             throw poison;
           }
