@@ -131,6 +131,15 @@ export interface DeliverEnvironment {
   readonly SEALPOST_DEAD_LETTER_QUEUE_URL: string;
 }
 
+/** The HTTP API by which messages are submitted and looked up. */
+export interface SubmitEnvironment {
+  readonly SEALPOST_DELIVERY: DeliverySettings;
+  readonly SEALPOST_MESSAGE_TABLE: string;
+  readonly SEALPOST_CONTROL_TABLE: string;
+  readonly SEALPOST_MESSAGE_BUCKET: string;
+  readonly SEALPOST_DELIVERY_QUEUE_URL: string;
+}
+
 /** The return of what is due to the delivery queue, once a minute. */
 export interface RequeueEnvironment {
   readonly SEALPOST_RETRY_TABLE: string;

@@ -122,7 +122,15 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error.code === 'id-reused') {
     return { status: 409, code: error.code, detail: error.message };
   }
-  return causedByCaller.has(error.code)
-    ? { status: 422, code: error.code, detail: error.message }
-    : undefined;
+  if (!causedByCaller.has(error.code)) {
+    return undefined;
+  }
+  // The message begins with the field at fault, where it is one's.
+  const [, field, fault] = /^([A-Za-z][\w.]*): (.+)$/s.exec(error.message) ?? [];
+  return {
+    status: 422,
+    code: error.code,
+    detail: error.message,
+    ...(field !== undefined && fault !== undefined && { fields: [{ field, fault }] }),
+  };
 }

@@ -18,6 +18,8 @@ export type HttpEvent = APIGatewayProxyEventV2WithRequestContext<
 
 /** Who asks. */
 export interface Caller {
+  /** By which authorizer. IAM callers are of the account; tokens are of people who are strangers to each other. */
+  readonly kind: 'iam' | 'jwt';
   /** The same for all sessions of one role, so that a retry with fresh credentials is a retry. */
   readonly principal: string;
   /** For records of who did what: the ARN with its session's name, or `sub` and `iss`. */
@@ -33,7 +35,11 @@ export function callerOf({ requestContext: { authorizer } }: HttpEvent): Caller 
   if (authorizer?.iam !== undefined) {
     const { accountId, userId, userArn } = authorizer.iam;
     // A role's unique id, a colon, and the session's name, which may be another at each try.
-    return { principal: `iam:${accountId}:${userId.replace(/:.*$/s, '')}`, name: userArn };
+    return {
+      kind: 'iam',
+      principal: `iam:${accountId}:${userId.replace(/:.*$/s, '')}`,
+      name: userArn,
+    };
   }
   const claims = authorizer?.jwt?.claims ?? {};
   const { iss, sub, client_id: clientId } = claims;
@@ -43,7 +49,7 @@ export function callerOf({ requestContext: { authorizer } }: HttpEvent): Caller 
       'the request has no caller: its route needs an authorizer, and a token a sub',
     );
   }
-  return { principal: `jwt:${iss}:${subject}`, name: `${subject} (${iss})` };
+  return { kind: 'jwt', principal: `jwt:${iss}:${subject}`, name: `${subject} (${iss})` };
 }
 
 /** The value of a header field; undefined where it is absent or empty. */

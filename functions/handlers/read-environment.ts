@@ -11,6 +11,7 @@ import type {
   ReconcileEnvironment,
   RefreshPoliciesEnvironment,
   RequeueEnvironment,
+  SubmitEnvironment,
 } from '../environment.ts';
 import { isDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
@@ -122,6 +123,17 @@ export function readDeliverEnvironment(variables: Variables): DeliverEnvironment
     SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
     SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
     SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readSubmitEnvironment(variables: Variables): SubmitEnvironment {
+  return {
+    SEALPOST_DELIVERY: readJson(variables, 'SEALPOST_DELIVERY', deliverySettingsSchema),
+    SEALPOST_MESSAGE_TABLE: readText(variables, 'SEALPOST_MESSAGE_TABLE'),
+    SEALPOST_CONTROL_TABLE: readText(variables, 'SEALPOST_CONTROL_TABLE'),
+    SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
+    SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
   };
 }
 

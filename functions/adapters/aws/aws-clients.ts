@@ -71,6 +71,15 @@ export const s3Client: () => S3Client = /* @__PURE__ */ once(
   () => new S3Client(clientSettings({ requestTimeoutMs: 15_000, idleTimeoutMs: 10_000 })),
 );
 
+/** For presigned uploads: by default the client would sign the checksum of a body that is not there yet. */
+export const uploadSigningClient: () => S3Client = /* @__PURE__ */ once(
+  () =>
+    new S3Client({
+      ...clientSettings({ requestTimeoutMs: 15_000, idleTimeoutMs: 10_000 }),
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+    }),
+);
+
 export const secretsManagerClient: () => SecretsManagerClient = /* @__PURE__ */ once(
   () => new SecretsManagerClient(clientSettings({ requestTimeoutMs: 5_000, idleTimeoutMs: 5_000 })),
 );

@@ -22,7 +22,8 @@ const sendBytesMax = 1_048_576;
 /** SQS: entries of one batch. */
 const batchEntriesMax = 10;
 
-const reasonAttribute = 'sealpost-reason';
+/** Why delivery put a record among the dead letters. */
+export const reasonAttribute = 'sealpost-reason';
 const reasonCharsMax = 256;
 
 /**
@@ -31,12 +32,15 @@ const reasonCharsMax = 256;
  */
 const hideSecondsMax = 12 * 3_600 - 20 * 60;
 
-export interface MailQueueOptions {
+export interface RecordSenderOptions {
   readonly client: SQSClient;
   readonly queueUrl: string;
-  readonly deadLetterQueueUrl: string;
   /** Takes the content of a record that would be too large for SQS; without it such a record is refused. */
   readonly contents?: ContentStore;
+}
+
+export interface MailQueueOptions extends RecordSenderOptions {
+  readonly deadLetterQueueUrl: string;
 }
 
 /**
@@ -45,21 +49,26 @@ export interface MailQueueOptions {
  */
 export function createMailQueue(options: MailQueueOptions): MailQueue {
   return {
-    enqueue: async (messages) => {
-      // Encoded as they are sent: one body may go to thousands of domains, and each record has a copy of it.
-      for await (const batch of batchesOf(encodeRecords(messages, options))) {
-        await sendBatch(options, batch);
-      }
-    },
+    enqueue: createRecordSender(options),
     deadLetter: (body, reason) => sendDeadLetter(options, body, reason),
     hideUntil: (receiptHandle, untilMs, nowMs) =>
       hide(options, receiptHandle, Math.ceil((untilMs - nowMs) / 1_000)),
   };
 }
 
+/** The one method of a {@link MailQueue} that whoever only submits may use. */
+export function createRecordSender(options: RecordSenderOptions): MailQueue['enqueue'] {
+  return async (messages) => {
+    // Encoded as they are sent: one body may go to thousands of domains, and each record has a copy of it.
+    for await (const batch of batchesOf(encodeRecords(messages, options))) {
+      await sendBatch(options, batch);
+    }
+  };
+}
+
 async function* encodeRecords(
   messages: readonly QueueMessage[],
-  options: MailQueueOptions,
+  options: RecordSenderOptions,
 ): AsyncGenerator<string> {
   for (const message of messages) {
     yield await encodeRecord(await boundRedacted(message, options), options);
@@ -67,7 +76,7 @@ async function* encodeRecords(
 }
 
 /** A record's body, with the content kept apart where it would be over the limit. */
-async function encodeRecord(message: QueueMessage, options: MailQueueOptions): Promise<string> {
+async function encodeRecord(message: QueueMessage, options: RecordSenderOptions): Promise<string> {
   const body = encodeBody(message);
   if (Buffer.byteLength(body) <= sendBytesMax) {
     return body;
@@ -83,7 +92,7 @@ async function encodeRecord(message: QueueMessage, options: MailQueueOptions): P
 /** The redacted form inline only where it is as small as a queue message may have it. */
 async function boundRedacted(
   message: QueueMessage,
-  options: MailQueueOptions,
+  options: RecordSenderOptions,
 ): Promise<QueueMessage> {
   const { redacted } = message;
   return redacted !== undefined &&
@@ -96,7 +105,7 @@ async function boundRedacted(
 async function keepApart(
   message: QueueMessage,
   content: { readonly data: string },
-  { contents }: MailQueueOptions,
+  { contents }: RecordSenderOptions,
   suffix = '',
 ): Promise<ContentReference> {
   if (contents === undefined) {
@@ -148,7 +157,7 @@ export async function* batchesOf(
 }
 
 /** Sends a batch, and once more what SQS did not take of it. A copy too many is dropped when it is claimed. */
-async function sendBatch(options: MailQueueOptions, bodies: readonly string[]): Promise<void> {
+async function sendBatch(options: RecordSenderOptions, bodies: readonly string[]): Promise<void> {
   const first = await trySend(options, bodies);
   if (first.refused.length === 0) {
     return;
@@ -163,7 +172,7 @@ async function sendBatch(options: MailQueueOptions, bodies: readonly string[]): 
 }
 
 async function trySend(
-  { client, queueUrl }: MailQueueOptions,
+  { client, queueUrl }: RecordSenderOptions,
   bodies: readonly string[],
 ): Promise<{ readonly refused: readonly string[]; readonly reason: string }> {
   const entries = bodies.map((body, index) => ({ Id: String(index), MessageBody: body }));
@@ -209,7 +218,7 @@ function attributeValue(reason: string, bodyBytes: number): string {
 }
 
 async function hide(
-  { client, queueUrl }: MailQueueOptions,
+  { client, queueUrl }: RecordSenderOptions,
   receiptHandle: string,
   seconds: number,
 ): Promise<void> {
