@@ -5,10 +5,10 @@
  */
 import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
+import type { ClaimedMessage } from './attempt.ts';
 import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import type { ClaimedDelivery } from './ports.ts';
-import type { ClaimedMessage } from './settle-delivery.ts';
 
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
 const leaseMarginMs = 5 * 60_000;

@@ -1,7 +1,7 @@
 /** Removes the body of a message that nobody needs any more. */
 import type { ContentReference } from '../submission/queue-message.ts';
+import type { ClaimedMessage } from './attempt.ts';
 import type { SettlingContext } from './context.ts';
-import type { ClaimedMessage } from './settle-delivery.ts';
 
 /**
  * Removes the bodies of a delivery that is finished, as far as they are in the bucket, are ours, and no other delivery

@@ -12,8 +12,8 @@ import type { NoticedRecipient, Notification } from '../protocol/dsn/notificatio
 import { wantsNotice } from '../protocol/dsn/notify.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import type { ContentReference, QueueMessage } from '../submission/queue-message.ts';
+import type { ClaimedMessage, Fate, Peer } from './attempt.ts';
 import type { SettlingContext } from './context.ts';
-import type { ClaimedMessage, Fate, Peer } from './settle-delivery.ts';
 
 /** Above this a form of a notification is kept in the bucket: its queue record and row have to hold two. */
 const inlineOctetsMax = 131_072;

@@ -1,5 +1,6 @@
 /** Sends messages over one open channel, each riding behind the end of the last (RFC 2920 §3.1). */
 import type { Transaction, TransactionResult } from '../protocol/smtp/transaction.ts';
+import type { Peer } from './attempt.ts';
 import {
   type ClaimedRecord,
   type ClaimSource,
@@ -11,7 +12,7 @@ import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
 import type { OpenedChannel } from './open-channels.ts';
 import type { DeliveryPlan } from './plan-delivery.ts';
-import { type Peer, pendingRecipients, settleDelivery } from './settle-delivery.ts';
+import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 
 /** Kept back for settling after the last reply, out of the time that the invocation has. */
 export const settlingMs = 10_000;

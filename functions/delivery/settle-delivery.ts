@@ -2,64 +2,17 @@
  * Settling an attempt, in the order that loses nothing: first the next attempt is written down and the sender told,
  * then the row is settled under our claim; only after that may the queue message be let go.
  */
-import { type FailureCode, failures } from '../protocol/errors.ts';
-import type { RecipientResult, Reply } from '../protocol/smtp/transaction.ts';
+import { failures } from '../protocol/errors.ts';
 import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
-import { type Conclusion, concludeExpired } from './conclude.ts';
+import type { AttemptOutcome, AttemptResult, ClaimedMessage, Fate } from './attempt.ts';
+import { concludeExpired } from './conclude.ts';
 import type { SettlingContext } from './context.ts';
 import { freeContent } from './free-content.ts';
 import { notifySender, type Told } from './notify-sender.ts';
-import { type DeliveryPlan, notePolicy } from './plan-delivery.ts';
+import { notePolicy } from './plan-delivery.ts';
 import type { ClaimedDelivery, RecipientState } from './ports.ts';
 import { nextAttemptAt } from './retry-schedule.ts';
-import type { Decision, HostNote, RecipientNote, WhyRecord } from './why.ts';
-
-/** A message under our claim. */
-export interface ClaimedMessage {
-  readonly message: PreparedMessage;
-  readonly delivery: ClaimedDelivery;
-  readonly startedAtMs: number;
-  /** As handed in; read when it is first asked for, and not again. Rejects as `ContentStore.read` does. */
-  readonly content: () => Promise<Uint8Array>;
-}
-
-/** What became of one recipient: the peer's word, or a verdict of ours with the status that goes with it. */
-export type AttemptResult = RecipientResult | (Conclusion & { readonly reply?: never });
-
-/** What an attempt came to, for every recipient that was pending, in their order. */
-export interface AttemptOutcome {
-  readonly results: readonly AttemptResult[];
-  /** The row of the channel table that decided. */
-  readonly row: string;
-  readonly plan: DeliveryPlan;
-  readonly hosts: readonly HostNote[];
-  /** Whom the message was offered to; absent where no transaction was begun. */
-  readonly peer?: Peer;
-  /** Nobody is told, whatever the sender asked for; default false. */
-  readonly isSilent?: boolean;
-}
-
-/** The MX host at the other end of the transaction. */
-export interface Peer {
-  readonly host: string;
-  /** Whether it takes the parameters of RFC 3461, and with them the duty to tell of success. */
-  readonly offersDsn: boolean;
-}
-
-/** What became of a recipient that was pending. */
-export interface Fate {
-  readonly recipient: RecipientState;
-  readonly outcome: RecipientNote['outcome'];
-  readonly status: string;
-  readonly reason: string;
-  /** Absent where it was delivered. */
-  readonly code?: FailureCode;
-  /** With `expired`: what stood in the way at last. */
-  readonly lastCode?: FailureCode;
-  /** The peer's word on it: as one line, and whole. */
-  readonly reply?: string;
-  readonly peerReply?: Reply;
-}
+import type { Decision, WhyRecord } from './why.ts';
 
 /** Recipients of the delivery that are still to be done. */
 export function pendingRecipients({ recipients }: ClaimedDelivery): RecipientState[] {

@@ -186,13 +186,14 @@ describe('least privilege of the delivery function', () => {
     );
   });
 
-  test('reads any content, writes under its own prefix, and can tell a missing object', () => {
+  test('reads any content, writes and removes under its own prefix, and can tell a missing object', () => {
     const onBucket = statements
       .filter(({ Resource }) => JSON.stringify(Resource).includes('MessageBucket'))
       .map(({ Action, Resource }) => [Action, JSON.stringify(Resource).match(/"(\/[^"]*)"/)?.[1]]);
     expect(onBucket).toEqual([
       ['s3:GetObject', '/*'],
       ['s3:PutObject', '/content/*'],
+      ['s3:DeleteObject', '/content/*'],
       ['s3:ListBucket', undefined],
     ]);
   });
