@@ -192,8 +192,7 @@ describe('least privilege of the delivery function', () => {
       .map(({ Action, Resource }) => [Action, JSON.stringify(Resource).match(/"(\/[^"]*)"/)?.[1]]);
     expect(onBucket).toEqual([
       ['s3:GetObject', '/*'],
-      ['s3:PutObject', '/content/*'],
-      ['s3:DeleteObject', '/content/*'],
+      [['s3:DeleteObject', 's3:PutObject'], '/content/*'],
       ['s3:ListBucket', undefined],
     ]);
   });
