@@ -1,0 +1,359 @@
+/**
+ * The books of a run: who was sent what, what arrived where and over what, and whether it all adds up.
+ *
+ * Every recipient ends as delivered, bounced, or dropped with a record; what arrives twice was said to be taken, and
+ * that was never written down; no content goes over a channel that the oracle forbids.
+ */
+import { createHash } from 'node:crypto';
+import { contentMark, type MessageSpec, readAddress, type SpecifiedRecipient } from './messages.ts';
+import type { Arrival } from './network.ts';
+import { type Demand, judgeChannel, type KnownPolicies } from './oracle.ts';
+import type { SimulatedProcess } from './process.ts';
+import type { SimulatedTable } from './table.ts';
+import type { Domain } from './truth.ts';
+
+export interface Books {
+  readonly violations: string[];
+  specify(spec: MessageSpec): void;
+  /** A record went to the dead letters. */
+  deadLettered(body: string, reason: string): void;
+  /** Remembers which record is whose. */
+  recorded(body: string, spec: MessageSpec): void;
+  arrived(arrival: Arrival): void;
+  /** An item of the message table was written. */
+  rowWritten(item: Row): void;
+  policyWritten(item: Row): void;
+  /** When nothing is left to happen. */
+  close(): Summary;
+}
+
+type Row = Parameters<Parameters<SimulatedTable['observe']>[0]>[0];
+
+export interface Summary {
+  readonly recipients: number;
+  readonly delivered: number;
+  readonly bounced: number;
+  /** Failed, with nobody to tell or nobody who wants to know, or a notification that could not be delivered. */
+  readonly dropped: number;
+  /** Of records that nobody can deliver. */
+  readonly deadLettered: number;
+  /** Copies beyond the first. */
+  readonly duplicates: number;
+  readonly notifications: number;
+  /** From submission to the first copy, of recipients that got one. */
+  readonly medianDelaySeconds: number;
+  readonly p99DelaySeconds: number;
+  /** Stands for everything that became of every recipient. */
+  readonly digest: string;
+}
+
+interface BookOptions {
+  readonly nowMs: () => number;
+  readonly domains: ReadonlyMap<string, Domain>;
+  readonly messages: SimulatedTable;
+  /** When the invocation of a process began. */
+  readonly sinceMs: (process: SimulatedProcess) => number;
+}
+
+interface Reception {
+  readonly process: SimulatedProcess;
+  readonly taken: NonNullable<Arrival['taken']>;
+  readonly atMs: number;
+}
+
+/** What a message's recipient was sent. */
+interface Account {
+  readonly spec: MessageSpec;
+  readonly recipient: SpecifiedRecipient;
+  receptions: Reception[];
+  isBounced: boolean;
+}
+
+/** Violations beyond these tell nothing new. */
+const violationsMax = 50;
+
+export function createBooks(options: BookOptions): Books {
+  const { nowMs } = options;
+  const specs = new Map<number, MessageSpec>();
+  const accounts = new Map<string, Account>();
+  const bodies = new Map<string, MessageSpec>();
+  const deadLettered = new Set<number>();
+  /** Row of each recipient: keys of the message table. */
+  const rows = new Map<string, { readonly id: string; readonly part: string }>();
+  const seenRows = new Set<string>();
+  /** Rows of notifications, by the number of the message. */
+  const notices = new Map<number, { readonly id: string; readonly part: string }[]>();
+  const known = new Map<string, KnownPolicies[number][]>();
+  const violations: string[] = [];
+  let duplicates = 0;
+  let notifications = 0;
+
+  const violate = (what: string): void => {
+    if (violations.length < violationsMax) {
+      violations.push(`${new Date(nowMs()).toISOString()} ${what}`);
+    }
+  };
+  const stateOf = (
+    key: { id: string; part: string } | undefined,
+    address: string,
+  ): string | undefined => {
+    const row = key && options.messages.find(key.id, key.part);
+    const recipients = JSON.parse(row?.['recipients']?.S ?? '[]') as {
+      address: string;
+      state: string;
+    }[];
+    return recipients.find((each) => each.address === address)?.state;
+  };
+
+  const judge = (
+    arrival: Arrival,
+    address: string,
+    { spec, demands }: { readonly spec: MessageSpec; readonly demands: readonly Demand[] },
+  ): void => {
+    const domain = options.domains.get(address.slice(address.lastIndexOf('@') + 1));
+    if (domain === undefined) {
+      violate(`content for ${address} reached ${arrival.host.name}, and its domain does not exist`);
+      return;
+    }
+    const complaints = demands.map((demand) =>
+      judgeChannel({
+        domain,
+        demand,
+        explicit: spec.explicit,
+        submittedAtMs: spec.atMs,
+        channel: {
+          host: arrival.host,
+          openedAtMs: arrival.openedAtMs,
+          encrypted: arrival.encrypted,
+          requireTls: / REQUIRETLS(?: |$)/.test(arrival.part.mail),
+        },
+        known: known.get(domain.name) ?? [],
+        sinceMs: options.sinceMs(arrival.process),
+        nowMs: nowMs(),
+      }),
+    );
+    if (complaints.every((complaint) => complaint !== undefined)) {
+      violate(
+        `forbidden channel to ${arrival.host.name} (${arrival.encrypted ? 'TLS' : 'clear'}) for ${address}, ${demands.join(' or ')}: ${complaints[0]}`,
+      );
+    }
+  };
+
+  const receive = (arrival: Arrival, address: string): void => {
+    const account = accounts.get(address);
+    const { taken, process } = arrival;
+    if (account === undefined || taken === undefined) {
+      if (account === undefined) {
+        violate(`${address} is nobody's recipient`);
+      }
+      return;
+    }
+    const { spec, receptions } = account;
+    if (!taken.content.includes(`${contentMark}${spec.number}.`)) {
+      violate(`${address} got content that is not message ${spec.number}'s`);
+    }
+    const state = stateOf(rows.get(address), address);
+    if (state !== 'pending') {
+      violate(`${address} was sent a message when its row said ${state}`);
+    }
+    const unexcused = receptions.find(
+      (earlier) =>
+        earlier.taken.isHeard &&
+        !earlier.process.isDead &&
+        !earlier.process.failedWrites.has(rows.get(address)?.id ?? ''),
+    );
+    if (unexcused !== undefined) {
+      violate(`${address} was sent a second copy, and nothing had gone wrong with the first`);
+    }
+    duplicates += receptions.length > 0 ? 1 : 0;
+    receptions.push({ process, taken, atMs: nowMs() });
+  };
+
+  const receiveNotice = (arrival: Arrival, spec: MessageSpec): void => {
+    const { content } = arrival.part;
+    const isRedacted = !content.includes(contentMark);
+    // RFC 8689 §5: what it quotes is protected as the message was; where nothing is quoted, nothing has to be.
+    const demands: readonly Demand[] =
+      spec.demand === 'require' && !isRedacted
+        ? ['require']
+        : spec.demand === 'require'
+          ? ['default', 'require']
+          : [spec.demand];
+    judge(arrival, spec.mailFrom, { spec, demands });
+    if (arrival.taken === undefined) {
+      return;
+    }
+    notifications += 1;
+    for (const block of content.split('\r\n\r\n')) {
+      const address = /^Final-Recipient: *(?:rfc822|utf-8); *(\S+)/im.exec(block)?.[1];
+      const action = /^Action: *(\w+)/im.exec(block)?.[1]?.toLowerCase();
+      const account = address === undefined ? undefined : accounts.get(address);
+      if (account !== undefined && action === 'failed') {
+        account.isBounced = true;
+        if (account.spec.number !== spec.number) {
+          violate(`${spec.mailFrom} was told of ${address}, which is not its own`);
+        }
+      }
+    }
+  };
+
+  return {
+    violations,
+    specify: (spec) => {
+      specs.set(spec.number, spec);
+      for (const recipient of spec.recipients) {
+        accounts.set(recipient.address, { spec, recipient, receptions: [], isBounced: false });
+      }
+    },
+    recorded: (body, spec) => {
+      if (spec.poison !== undefined) {
+        bodies.set(body, spec);
+      }
+    },
+    deadLettered: (body, reason) => {
+      const spec = bodies.get(body);
+      if (spec === undefined) {
+        violate(`a good record went to the dead letters: ${reason}: ${body.slice(0, 200)}`);
+        return;
+      }
+      deadLettered.add(spec.number);
+    },
+    arrived: (arrival) => {
+      for (const address of arrival.part.recipients) {
+        const read = readAddress(address);
+        const spec = read && specs.get(read.number);
+        if (read === undefined || spec === undefined) {
+          violate(`content for ${address}, whom nobody wrote to`);
+        } else if (read.isSender) {
+          receiveNotice(arrival, spec);
+        } else {
+          judge(arrival, address, { spec, demands: demandsOf(spec) });
+          receive(arrival, address);
+        }
+      }
+    },
+    rowWritten: (item) => {
+      const id = item['id']?.S ?? '';
+      const part = item['part']?.S ?? '';
+      const key = `${id} ${part}`;
+      if (!part.startsWith('delivery#') || seenRows.has(key)) {
+        return;
+      }
+      seenRows.add(key);
+      const recipients = JSON.parse(item['recipients']?.S ?? '[]') as { address: string }[];
+      for (const { address } of recipients) {
+        const read = readAddress(address);
+        if (read?.isSender === true) {
+          notices.set(read.number, [...(notices.get(read.number) ?? []), { id, part }]);
+        } else {
+          if (rows.has(address)) {
+            violate(`${address} has two rows`);
+          }
+          rows.set(address, { id, part });
+        }
+      }
+    },
+    policyWritten: (item) => {
+      const policy = readPolicy(item);
+      const name = item['domain']?.S ?? '';
+      const list = known.get(name) ?? [];
+      const last = list.at(-1);
+      if (policy !== undefined && last?.policy.id !== policy.policy.id) {
+        list.push({ ...policy, fromMs: nowMs() });
+      } else if (policy !== undefined && last !== undefined) {
+        list[list.length - 1] = { ...last, fetchedAtMs: policy.fetchedAtMs };
+      }
+      known.set(name, list);
+    },
+    close: () => {
+      const counts = { delivered: 0, bounced: 0, dropped: 0, deadLettered: 0 };
+      const delays: number[] = [];
+      const lines: string[] = [];
+      for (const [address, account] of accounts) {
+        const end = judgeEnd(account, {
+          state: stateOf(rows.get(address), address),
+          isDeadLettered: deadLettered.has(account.spec.number),
+          noticeStates: (notices.get(account.spec.number) ?? []).map((key) =>
+            stateOf(key, account.spec.mailFrom),
+          ),
+        });
+        if (end in counts) {
+          counts[end as keyof typeof counts] += 1;
+        } else {
+          violate(`${address} of message ${account.spec.number}: ${end}`);
+        }
+        const [first] = account.receptions;
+        if (first !== undefined) {
+          delays.push((first.atMs - account.spec.atMs) / 1_000);
+        }
+        lines.push(`${address} ${end} ${account.receptions.map(({ atMs }) => atMs).join()}`);
+      }
+      delays.sort((a, b) => a - b);
+      return {
+        recipients: accounts.size,
+        ...counts,
+        duplicates,
+        notifications,
+        medianDelaySeconds: delays[delays.length >> 1] ?? 0,
+        p99DelaySeconds: delays[Math.floor(delays.length * 0.99)] ?? 0,
+        digest: createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16),
+      };
+    },
+  };
+}
+
+/** RFC 8689 §4.2.1, §5: with an empty return-path there is nobody to send a message back to, so it may go on without. */
+function demandsOf({ demand, mailFrom }: MessageSpec): readonly Demand[] {
+  return demand === 'require' && mailFrom === '' ? ['require', 'default'] : [demand];
+}
+
+function judgeEnd(
+  { spec, recipient, receptions, isBounced }: Account,
+  facts: {
+    readonly state: string | undefined;
+    readonly isDeadLettered: boolean;
+    readonly noticeStates: readonly (string | undefined)[];
+  },
+): string {
+  const { state, isDeadLettered, noticeStates } = facts;
+  if (spec.poison !== undefined) {
+    return isDeadLettered && receptions.length === 0
+      ? 'deadLettered'
+      : 'poison that is not a dead letter';
+  }
+  if (state === 'delivered') {
+    return receptions.length > 0 ? 'delivered' : 'delivered, says the row, and nobody got it';
+  }
+  if (state !== 'failed') {
+    return `not ended: its row says ${state}`;
+  }
+  if (isBounced) {
+    return 'bounced';
+  }
+  const wantsToKnow =
+    spec.mailFrom !== '' &&
+    (recipient.notify === undefined || recipient.notify.includes('FAILURE'));
+  if (!wantsToKnow || noticeStates.includes('failed')) {
+    return 'dropped';
+  }
+  return 'failed in silence';
+}
+
+function readPolicy(item: Row): Omit<KnownPolicies[number], 'fromMs'> | undefined {
+  const text = item['text']?.S;
+  const id = item['id']?.S;
+  if (text === undefined || id === undefined) {
+    return undefined;
+  }
+  const value = (key: string): string[] =>
+    [...text.matchAll(new RegExp(`^${key}: *(.*?)\\r?$`, 'gm'))].map(([, found = '']) => found);
+  return {
+    fetchedAtMs: Number(item['fetchedAtMs']?.N),
+    policy: {
+      id,
+      mode: value('mode')[0] as 'enforce',
+      mx: value('mx'),
+      maxAgeSeconds: Number(value('max_age')[0]),
+    },
+  };
+}

@@ -1,0 +1,133 @@
+/** Makes the messages of a run, and says of each what may become of it, from what was asked for alone. */
+import type { Chance } from './chance.ts';
+import type { Demand } from './oracle.ts';
+
+export interface SpecifiedRecipient {
+  /** As it goes on the wire: its tag is taken off. */
+  readonly address: string;
+  readonly given: string;
+  readonly domain: string;
+  readonly notify?: readonly ('NEVER' | 'SUCCESS' | 'FAILURE' | 'DELAY')[];
+}
+
+/** What is wrong with a record that nobody can deliver. */
+export type Poison = 'not JSON' | 'no recipients' | 'bad base64' | 'no such object';
+
+export interface MessageSpec {
+  readonly number: number;
+  readonly atMs: number;
+  /** '' for the null reverse-path. */
+  readonly mailFrom: string;
+  readonly recipients: readonly SpecifiedRecipient[];
+  readonly demand: Demand;
+  /** REQUIRETLS was asked for in the envelope. */
+  readonly explicit: boolean;
+  readonly poison?: Poison;
+  /** In the bucket, not in the record. */
+  readonly stored: boolean;
+  readonly named: boolean;
+}
+
+/** Marks content of a message itself, wherever it turns up. */
+export const contentMark = 'X-Mark: content of message ';
+
+/** Recipients whose mailbox nobody has. */
+export function isUnknownMailbox(address: string): boolean {
+  return address.startsWith('unknown-');
+}
+
+/** The number of the message that an address was made for, and whether it is the address of its sender. */
+export function readAddress(address: string): { number: number; isSender: boolean } | undefined {
+  const [, kind, number] = /^(?:unknown-)?([rs])(\d+)[.@]/.exec(address) ?? [];
+  return number === undefined ? undefined : { number: Number(number), isSender: kind === 's' };
+}
+
+export interface Traffic {
+  readonly chance: Chance;
+  readonly recipientDomains: readonly string[];
+  readonly senderDomains: readonly string[];
+}
+
+export function makeMessage(
+  number: number,
+  atMs: number,
+  { chance, recipientDomains, senderDomains }: Traffic,
+): MessageSpec {
+  const asks = chance.weigh({ nothing: 82, explicit: 8, tag: 4, header: 6 });
+  const count = chance.weigh({ '1': 80, '2': 12, '4': 8 });
+  const one = chance.pick(recipientDomains);
+  const several = chance.happens(0.5);
+  const recipients = Array.from({ length: Number(count) }, (_, index): SpecifiedRecipient => {
+    const domain = several ? chance.pick(recipientDomains) : one;
+    const local = `${chance.happens(0.02) ? 'unknown-' : ''}r${number}.${index}`;
+    const tag = asks === 'tag' && index === 0 ? '+requiretls' : '';
+    const notify = chance.weigh({ default: 85, NEVER: 5, FAILURE: 5, SUCCESS: 5 });
+    return {
+      address: `${local}@${domain}`,
+      given: `${local}${tag}@${domain}`,
+      domain,
+      ...(notify !== 'default' && {
+        notify: notify === 'SUCCESS' ? (['SUCCESS', 'FAILURE'] as const) : [notify],
+      }),
+    };
+  });
+  const poison = chance.happens(0.004)
+    ? chance.pick(['not JSON', 'no recipients', 'bad base64', 'no such object'] as const)
+    : undefined;
+  const from = chance.happens(0.03) ? '' : `s${number}@${chance.pick(senderDomains)}`;
+  return {
+    number,
+    atMs,
+    mailFrom: from,
+    recipients,
+    demand: asks === 'header' ? 'optional' : asks === 'nothing' ? 'default' : 'require',
+    explicit: asks === 'explicit',
+    stored: chance.happens(0.08),
+    named: chance.happens(0.7),
+    ...(poison !== undefined && { poison }),
+  };
+}
+
+export function contentOf(spec: MessageSpec): string {
+  const from = spec.mailFrom === '' ? 'postmaster@sender.test' : spec.mailFrom;
+  return [
+    `From: <${from}>`,
+    `To: <${spec.recipients[0]?.given}>`,
+    'Date: Thu, 1 Jan 2026 00:00:00 +0000',
+    `Message-ID: <${spec.number}@sender.test>`,
+    `${contentMark}${spec.number}.`,
+    ...(spec.demand === 'optional' ? ['TLS-Required: No'] : []),
+    `Subject: message ${spec.number}`,
+    '',
+    `This is message ${spec.number}.`,
+    '.a line with a dot',
+    '',
+  ].join('\r\n');
+}
+
+/** The record of a message, in the minimal form. `bucket`, `key`: where its content was put, if it was. */
+export function recordOf(spec: MessageSpec, bucket: string, key: string): string {
+  if (spec.poison === 'not JSON') {
+    return `{"n": ${spec.number}`;
+  }
+  const content =
+    spec.stored || spec.poison === 'no such object'
+      ? { bucket, key: spec.poison === 'no such object' ? `${key}-lost` : key }
+      : {
+          data:
+            spec.poison === 'bad base64' ? '====' : Buffer.from(contentOf(spec)).toString('base64'),
+        };
+  return JSON.stringify({
+    ...(spec.named && { id: `m${spec.number}` }),
+    mailFrom: spec.mailFrom,
+    rcptTo:
+      spec.poison === 'no recipients'
+        ? []
+        : spec.recipients.map(({ given, notify }) => ({
+            address: given,
+            ...(notify && { notify }),
+          })),
+    ...(spec.explicit && { requireTls: true }),
+    content,
+  });
+}

@@ -1,0 +1,412 @@
+/**
+ * The network of the world: look-ups, policy hosts, and connections to MX hosts on which the real dialogue runs.
+ *
+ * TCP and TLS are decided by what is true of the host at that moment; from the first MAIL on, octets go back and forth.
+ */
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import { createSmtpConnection } from '../../functions/adapters/net/smtp-connection.ts';
+import {
+  defaultSmtpTimeouts,
+  finalReplyTimeoutMsDefault,
+} from '../../functions/adapters/net/smtp-timeouts.ts';
+import { createTransactionRunner } from '../../functions/adapters/net/smtp-transactions.ts';
+import type {
+  Channel,
+  ChannelTarget,
+  OpenChannel,
+  TlsFacts,
+} from '../../functions/delivery/channel.ts';
+import type { FetchPolicy } from '../../functions/policy/ports.ts';
+import type {
+  Answer,
+  DnssecStatus,
+  RecordType,
+  Resolver,
+} from '../../functions/protocol/dns/answer.ts';
+import { type FailureCode, TransportSecurityError } from '../../functions/protocol/errors.ts';
+import type { Chance } from './chance.ts';
+import type { VirtualClock } from './clock.ts';
+import { capabilitiesOf, type PeerSession, startPeer, type Taken } from './peer.ts';
+import type { SimulatedProcess } from './process.ts';
+import { type Domain, type Host, type HostTruth, truthAt } from './truth.ts';
+
+/** Content that reached a host, whole or in part, and over what. */
+export interface Arrival {
+  readonly host: Host;
+  readonly openedAtMs: number;
+  readonly encrypted: boolean;
+  readonly process: SimulatedProcess;
+  readonly part: Omit<Taken, 'isHeard'>;
+  /** Absent where only a part came, or the host put the sender off. */
+  readonly taken?: Taken;
+}
+
+export interface Network {
+  resolver(process: SimulatedProcess): Resolver;
+  fetchPolicy(process: SimulatedProcess): FetchPolicy;
+  openChannel(process: SimulatedProcess): OpenChannel;
+  readonly counts: { connections: number; refused: number };
+}
+
+export interface NetworkOptions {
+  readonly clock: VirtualClock;
+  readonly chance: Chance;
+  readonly domains: ReadonlyMap<string, Domain>;
+  readonly hosts: ReadonlyMap<string, Host>;
+  readonly arrived: (arrival: Arrival) => void;
+  readonly isUnknown: (address: string) => boolean;
+}
+
+export function createNetwork(options: NetworkOptions): Network {
+  const counts = { connections: 0, refused: 0 };
+  const greylist = new Map<string, number>();
+  const answers = new WeakMap<object, Map<string, Answer<RecordType>>>();
+  return {
+    counts,
+    resolver: (process) => ({
+      lookup: async (name, type) => {
+        await process.pass(options.chance.happens(0.7) ? 0 : options.chance.between(1, 400));
+        return lookUp(options, answers, name, type) as Answer<never>;
+      },
+    }),
+    fetchPolicy: (process) => async (name) => {
+      await process.pass(options.chance.between(20, 900));
+      return servePolicy(options, name);
+    },
+    openChannel: (process) => async (target) => {
+      counts.connections += 1;
+      try {
+        return await open(options, greylist, { process, target });
+      } catch (error) {
+        counts.refused += 1;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Answers are made once for each truth that they follow from. */
+function lookUp(
+  { clock, domains, hosts }: NetworkOptions,
+  known: WeakMap<object, Map<string, Answer<RecordType>>>,
+  name: string,
+  type: RecordType,
+): Answer<RecordType> {
+  const owner = name.replace(/^(_mta-sts|_25\._tcp)\./, '');
+  const subject = type === 'MX' || type === 'TXT' ? domains.get(owner) : hosts.get(owner);
+  if (subject === undefined) {
+    return deny(name, 'nxdomain', 'insecure');
+  }
+  const truth: object = truthAt<object>(subject.timeline, clock.now());
+  const ofTruth = known.get(truth) ?? new Map<string, Answer<RecordType>>();
+  known.set(truth, ofTruth);
+  const question = `${name} ${type}`;
+  const answer = ofTruth.get(question) ?? makeAnswer(subject, name, type, clock.now());
+  ofTruth.set(question, answer);
+  return answer;
+}
+
+function makeAnswer(
+  subject: Domain | Host,
+  name: string,
+  type: RecordType,
+  nowMs: number,
+): Answer<RecordType> {
+  if ('manner' in subject) {
+    return answerOfHost(subject, truthAt(subject.timeline, nowMs), name, type);
+  }
+  const truth = truthAt(subject.timeline, nowMs);
+  const status = truth.secure ? 'secure' : 'insecure';
+  if (type === 'TXT') {
+    if (truth.policyRecord === 'failing') {
+      return fail(name, type);
+    }
+    return truth.policy === undefined
+      ? deny(name, 'nxdomain', status)
+      : tell(name, [`v=STSv1; id=${truth.policy.id};`], status);
+  }
+  switch (truth.mx) {
+    case 'hosts':
+      return tell(
+        name,
+        truth.hosts.map((exchange, index) => ({ preference: 10 * (1 + (index >> 1)), exchange })),
+        status,
+      );
+    case 'null':
+      return tell(name, [{ preference: 0, exchange: '' }], status);
+    case 'implicit':
+      return deny(name, 'nodata', status);
+    case 'nxdomain':
+      return deny(name, 'nxdomain', status);
+    case 'bogus':
+      return deny(name, 'nodata', 'bogus');
+    case 'failing':
+      return fail(name, type);
+  }
+}
+
+/** Associated data of TLSA records: digests need no certificate to be well-formed. */
+const digest = new Uint8Array(32).fill(7);
+
+function answerOfHost(
+  host: Host,
+  truth: HostTruth,
+  name: string,
+  type: RecordType,
+): Answer<RecordType> {
+  const status = truth.secure ? 'secure' : 'insecure';
+  if (type === 'TLSA') {
+    switch (truth.tlsa) {
+      case 'failing':
+        return fail(name, type);
+      case 'none':
+        return deny(name, 'nodata', status);
+      default:
+        return tell(
+          name,
+          [
+            {
+              usage: truth.tlsa === 'unusable' ? 9 : 3,
+              selector: 1,
+              matchingType: 1,
+              data: digest,
+            },
+          ],
+          status,
+        );
+    }
+  }
+  if (truth.addresses === 'failing') {
+    return fail(name, type);
+  }
+  return type === 'A' && truth.addresses === 'found'
+    ? tell(name, [host.address], status)
+    : deny(name, 'nodata', status);
+}
+
+function tell(name: string, records: readonly unknown[], status: DnssecStatus): Answer<RecordType> {
+  const facts = { status, canonicalName: name, aliases: [], ttlSeconds: 300 };
+  return { ...facts, kind: 'records', records } as Answer<RecordType>;
+}
+
+function deny(name: string, kind: 'nodata' | 'nxdomain', status: DnssecStatus): Answer<RecordType> {
+  return { kind, status, canonicalName: name, aliases: [], ttlSeconds: 300 };
+}
+
+function fail(name: string, type: string): Answer<RecordType> {
+  return { kind: 'failed', code: 'dns-server-failure', reason: `${name} ${type}: SERVFAIL` };
+}
+
+function servePolicy(
+  { clock, domains }: NetworkOptions,
+  name: string,
+): Awaited<ReturnType<FetchPolicy>> {
+  const domain = domains.get(name);
+  const truth = domain && truthAt(domain.timeline, clock.now());
+  if (truth?.policy === undefined || truth.policyHost === 'failing') {
+    return { kind: 'failed', code: 'sts-policy-fetch-error', reason: 'no answer' };
+  }
+  const { mode, mx, maxAgeSeconds } = truth.policy;
+  const lines = [
+    'version: STSv1',
+    `mode: ${mode}`,
+    ...mx.map((host) => `mx: ${host}`),
+    `max_age: ${maxAgeSeconds}`,
+    '',
+  ];
+  return {
+    kind: 'response',
+    status: 200,
+    contentType: 'text/plain',
+    body: Buffer.from(lines.join('\r\n')),
+  };
+}
+
+interface Opening {
+  readonly process: SimulatedProcess;
+  readonly target: ChannelTarget;
+}
+
+async function open(
+  options: NetworkOptions,
+  greylist: Map<string, number>,
+  { process, target }: Opening,
+): Promise<Channel> {
+  const { chance, clock } = options;
+  const host = options.hosts.get(target.host);
+  const truth = host && truthAt(host.timeline, clock.now());
+  if (host === undefined || truth === undefined || truth.connection === 'refused') {
+    await process.pass(chance.between(5, 200));
+    throw refusal(target, 'connect-failed', 'connection refused');
+  }
+  if (truth.connection === 'silent') {
+    await process.pass(defaultSmtpTimeouts.connectMs);
+    throw refusal(target, 'connect-failed', 'no connection in time');
+  }
+  await process.pass(chance.between(20, 300));
+  if (chance.happens(host.manner.busy)) {
+    throw refusal(target, 'greeting-refused', '421 4.3.2 too many connections');
+  }
+  const shown = takeTls(target, truth);
+  return createChannel(options, greylist, { process, target, host, truth, shown });
+}
+
+function refusal(target: ChannelTarget, code: FailureCode, reason: string): TransportSecurityError {
+  return new TransportSecurityError(code, `${target.host} [${target.address}]: ${reason}`);
+}
+
+type Shown = Pick<Channel, 'tls' | 'clearReason'>;
+
+/** What the channel opener on real sockets comes to, by the levels of `TlsLevel`. */
+function takeTls(target: ChannelTarget, truth: HostTruth): Shown {
+  if (target.tls === 'clear') {
+    return {};
+  }
+  if (truth.startTls === 'absent') {
+    if (target.tls === 'opportunistic') {
+      return { clearReason: 'starttls-not-offered' };
+    }
+    throw refusal(target, 'starttls-not-offered', 'no STARTTLS');
+  }
+  if (truth.startTls === 'broken') {
+    throw refusal(target, 'tls-handshake-failed', 'the handshake failed');
+  }
+  const pkix = judgeCertificate(truth);
+  const dane: TlsFacts['dane'] =
+    truth.tlsa === 'matching'
+      ? { verified: true, reason: '3 1 1' }
+      : { verified: false, code: 'dane-mismatch', reason: 'no record matches' };
+  const demanded =
+    target.tls === 'pkix'
+      ? [pkix]
+      : target.tls === 'dane'
+        ? [dane, ...(target.dane?.alsoPkix === true ? [pkix] : [])]
+        : [];
+  for (const verdict of demanded) {
+    if (!verdict.verified) {
+      throw refusal(target, verdict.code, verdict.reason);
+    }
+  }
+  return {
+    tls: {
+      version: 'TLSv1.3',
+      cipher: 'TLS_AES_128_GCM_SHA256',
+      fingerprint: '00',
+      resumed: false,
+      pkix,
+      ...(target.tls === 'dane' && { dane }),
+    },
+  };
+}
+
+function judgeCertificate({ certificate }: HostTruth): TlsFacts['pkix'] {
+  switch (certificate) {
+    case 'valid':
+      return { verified: true };
+    case 'other-name':
+      return { verified: false, code: 'certificate-host-mismatch', reason: 'of another name' };
+    case 'untrusted':
+      return { verified: false, code: 'certificate-not-trusted', reason: 'self-signed' };
+  }
+}
+
+function createChannel(
+  options: NetworkOptions,
+  greylist: Map<string, number>,
+  parts: Opening & { readonly host: Host; readonly truth: HostTruth; readonly shown: Shown },
+): Channel {
+  const { process, target, host, truth, shown } = parts;
+  const { timers, now } = process;
+  const capabilities = capabilitiesOf(host, truth.requireTls && shown.tls !== undefined);
+  const socket = connectSocket(options, greylist, {
+    process,
+    host,
+    openedAtMs: options.clock.now(),
+    encrypted: shown.tls !== undefined,
+  });
+  const connection = createSmtpConnection(socket, { peer: target.host, now, timers });
+  const runner = createTransactionRunner({
+    connection,
+    offer: { capabilities, isEncrypted: shown.tls !== undefined },
+    timeouts: defaultSmtpTimeouts,
+    finalReplyTimeoutMs: finalReplyTimeoutMsDefault,
+    now,
+  });
+  let quitting: Promise<void> | undefined;
+  return {
+    target,
+    peerName: host.name,
+    capabilities,
+    ...shown,
+    get usable() {
+      return quitting === undefined && connection.usable;
+    },
+    transact: (transaction, deadlineMs) => runner.run(transaction, deadlineMs),
+    quit: () => {
+      quitting ??= runner.finish().then(() => connection.end());
+      return quitting;
+    },
+  };
+}
+
+/** A socket whose other end is a peer. A process that is dead hears nothing; what it had written still arrives. */
+function connectSocket(
+  { clock, chance, arrived, isUnknown }: NetworkOptions,
+  greylist: Map<string, number>,
+  facts: Pick<Arrival, 'process' | 'host' | 'openedAtMs' | 'encrypted'>,
+): Socket {
+  const { process, host } = facts;
+  const events = new EventEmitter();
+  const latencyMs = chance.between(5, 60);
+  let isDestroyed = false;
+  let isClosed = false;
+  const deliver = (octets: string, heard?: () => void): void => {
+    clock.at(clock.now() + latencyMs, () => {
+      if (!isDestroyed && !process.isDead) {
+        heard?.();
+        events.emit('data', Buffer.from(octets, 'latin1'));
+      }
+    });
+  };
+  const peer: PeerSession = startPeer({
+    host,
+    chance,
+    nowMs: clock.now,
+    greylist,
+    isUnknown,
+    say: deliver,
+    close: () => {
+      isClosed = true;
+      clock.at(clock.now() + latencyMs, () => {
+        if (!isDestroyed && !process.isDead) {
+          events.emit('close');
+        }
+      });
+    },
+    took: (taken) => arrived({ ...facts, part: taken, taken }),
+    saw: (part) => arrived({ ...facts, part }),
+  });
+  const end = (): void => {
+    if (!isDestroyed) {
+      isDestroyed = true;
+      clock.at(clock.now() + latencyMs, peer.end);
+    }
+  };
+  return Object.assign(events, {
+    destroyed: false,
+    errored: null,
+    write: (octets: string | Uint8Array, left?: () => void): boolean => {
+      const text = typeof octets === 'string' ? octets : Buffer.from(octets).toString('latin1');
+      if (!isClosed) {
+        clock.at(clock.now() + latencyMs, () => peer.take(text));
+      }
+      if (left !== undefined) {
+        clock.at(clock.now() + latencyMs, left);
+      }
+      return true;
+    },
+    destroy: end,
+    destroySoon: end,
+  }) as unknown as Socket;
+}

@@ -1,0 +1,114 @@
+/** The books of small runs balance, and those of runs with a bug in them do not. */
+import { describe, expect, test } from 'vitest';
+import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
+import { simulate } from './simulate.ts';
+
+test('1,500 messages: every recipient has an end, and none is sent what it must not be', async () => {
+  const result = await simulate({ messages: 1_500, seed: 20260101 });
+  expect(result.violations).toEqual([]);
+  const { delivered, bounced, dropped, deadLettered, recipients } = result;
+  expect(delivered + bounced + dropped + deadLettered).toBe(recipients);
+  // The run had everything in it that can go wrong.
+  for (const count of [bounced, dropped, deadLettered, result.killed, result.faults]) {
+    expect(count).toBeGreaterThan(0);
+  }
+});
+
+test('the same seed gives the same books, another one others', async () => {
+  const first = await simulate({ messages: 200, seed: 5 });
+  const second = await simulate({ messages: 200, seed: 5 });
+  const other = await simulate({ messages: 200, seed: 6 });
+  expect(second).toEqual(first);
+  expect(other.digest).not.toBe(first.digest);
+});
+
+/** One port of delivery changed. */
+const change =
+  <K extends keyof DeliveryPorts>(name: K, spoil: (port: DeliveryPorts[K]) => DeliveryPorts[K]) =>
+  (ports: DeliveryPorts): DeliveryPorts => ({ ...ports, [name]: spoil(ports[name]) });
+
+describe('a simulation that finds nothing is worth nothing: it finds', () => {
+  test.each<[string, (ports: DeliveryPorts) => DeliveryPorts, RegExp]>([
+    [
+      'channels that are opened as if nothing were asked of them',
+      change(
+        'openChannel',
+        (open) =>
+          ({ dane: _dane, ...target }, deadlineMs) =>
+            open(
+              { ...target, tls: target.tls === 'clear' ? 'clear' : 'opportunistic' },
+              deadlineMs,
+            ),
+      ),
+      /forbidden channel/,
+    ],
+    [
+      'policies that are not looked at',
+      change('discoverPolicy', () => async () => ({ kind: 'absent', reason: 'a bug' })),
+      /forbidden channel .*policy p1/,
+    ],
+    [
+      'a TLSA look-up that failed and counts as none',
+      change('resolver', (resolver) => ({
+        lookup: async (name, type, deadlineMs) => {
+          const answer = await resolver.lookup(name, type, deadlineMs);
+          return type === 'TLSA' && answer.kind === 'failed'
+            ? {
+                kind: 'nodata',
+                status: 'secure',
+                canonicalName: name,
+                aliases: [],
+                ttlSeconds: 60,
+              }
+            : answer;
+        },
+      })),
+      /forbidden channel .*TLSA look-up failed/,
+    ],
+    [
+      'results that are not written down',
+      change('messages', (messages) => ({ ...messages, settle: async () => true })),
+      /second copy|not ended/,
+    ],
+    [
+      'leases that are over at once',
+      change('messages', (messages) => ({
+        ...messages,
+        claim: (request) => messages.claim({ ...request, leaseEndMs: request.nowMs }),
+      })),
+      /second copy/,
+    ],
+    [
+      'records that are let go while a lease is alive',
+      change('messages', (messages) => ({
+        ...messages,
+        claim: async (request) => {
+          const result = await messages.claim(request);
+          return result.kind === 'leased' ? { kind: 'done' } : result;
+        },
+      })),
+      /not ended/,
+    ],
+    [
+      'notifications that are not sent',
+      change('queue', (queue) => ({
+        ...queue,
+        enqueue: (messages) => queue.enqueue(messages.filter(({ mailFrom }) => mailFrom !== '')),
+      })),
+      /failed in silence/,
+    ],
+    [
+      'next attempts that are not kept',
+      change('retries', () => ({ put: async () => {} })),
+      /not ended/,
+    ],
+  ])('%s', async (_what, spoil, complaint) => {
+    const { violations } = await simulate({
+      messages: 1_000,
+      seed: 20260102,
+      spoil,
+      withoutReconciling: true,
+    });
+    expect(violations.join('\n')).toMatch(complaint);
+  });
+});
