@@ -111,8 +111,14 @@ export function createQueue(options: QueueOptions): SimulatedQueue {
       return receipts;
     },
     delete: (handle) => {
-      received.get(handle)?.callOff();
-      received.delete(handle);
+      const messageId = received.get(handle)?.message.messageId;
+      // A message that is deleted is gone, whoever else has it in hand.
+      for (const [other, { message, callOff }] of received) {
+        if (message.messageId === messageId) {
+          callOff();
+          received.delete(other);
+        }
+      }
     },
     hide: (handle, seconds) => {
       const found = received.get(handle);

@@ -32,6 +32,12 @@ export interface SimulationOptions {
   readonly backlog?: number;
   /** Puts bugs in. */
   readonly spoil?: Installation['spoil'];
+  /** How many invocations of the delivery function are killed half-way; default 2 %. */
+  readonly deaths?: number;
+  /** How many records come twice; default 0.5 %. */
+  readonly duplicates?: number;
+  /** Ends the run at the first thing that must not happen. */
+  readonly untilViolation?: boolean;
   /** Leaves out the hourly search for what was lost. */
   readonly withoutReconciling?: boolean;
 }
@@ -82,7 +88,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const chance = createChance(options.seed);
   const clock = createVirtualClock(startMs);
   const world = createWorld(options, chance);
-  const cloud = createCloud({ clock, chance }, () => wake());
+  const cloud = createCloud({ clock, chance }, options, () => wake());
   const sinceMs = new Map<SimulatedProcess, number>();
   const books = createBooks({
     nowMs: clock.now,
@@ -112,9 +118,12 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     observe: (event) => noteEvent(event, counts, books.violations),
     spoil: options.spoil ?? ((ports: DeliveryPorts) => ports),
   };
-  const wake = startPolling(run);
+  const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
-  startTimetable(run, options, () => isSubmitted() && isEmpty(run));
+  startTimetable(run, options, () => {
+    const isOver = options.untilViolation === true && books.violations.length > 0;
+    return isOver || (isSubmitted() && isEmpty(run));
+  });
   await clock.run();
   for (const { body, reason } of cloud.deadLetters) {
     books.deadLettered(body, reason);
@@ -175,6 +184,7 @@ function settingsFor({ domains }: World): Installation['settings'] {
 
 function createCloud(
   parts: { readonly clock: VirtualClock; readonly chance: Chance },
+  { duplicates = 0.005 }: SimulationOptions,
   arrived: () => void,
 ): Cloud {
   const waiting = { partition: 'waiting' };
@@ -202,7 +212,7 @@ function createCloud(
       ...parts,
       visibilitySeconds,
       maxReceiveCount,
-      duplicates: 0.005,
+      duplicates,
       arrived,
     }),
     deadLetters: [],
@@ -275,7 +285,7 @@ function submitAll(
 }
 
 /** Calls the delivery function with what is in the queue, as the event source mapping does. */
-function startPolling(run: Run): () => void {
+function startPolling(run: Run, { deaths = 0.02 }: SimulationOptions): () => void {
   const { clock, cloud, counts } = run;
   const idle: { process: SimulatedProcess; deliver: Deliver }[] = [];
   let active = 0;
@@ -299,7 +309,7 @@ function startPolling(run: Run): () => void {
     };
     process.onDeath(kill);
     const callOffTimeout = clock.at(clock.now() + invocationMs, process.die);
-    if (run.chance.happens(0.02)) {
+    if (run.chance.happens(deaths)) {
       process.dieAfter(run.chance.between(1, 60));
     }
     const records = receipts.map(({ handle, message }) => ({
