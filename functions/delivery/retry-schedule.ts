@@ -4,6 +4,8 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-4.5.4.1 RFC 5321 §4.5.4.1}
  */
 import { createHash } from 'node:crypto';
+import type { DeliverySettings } from '../environment.ts';
+import type { Greylisting } from '../protocol/smtp/greylisting.ts';
 
 /**
  * Minutes to wait after attempt 1, 2, 3 …; the last one ever after.
@@ -43,6 +45,60 @@ export function nextAttemptAt(putOff: PutOff): number {
   // A greylisting peer that is asked again a moment too early may start to count anew.
   const jitter = attempt === 1 ? spread : 2 * spread - 1;
   return nowMs + Math.round(waitMinutes * 60_000 * (1 + jitterShare * jitter));
+}
+
+/** A greylisted message comes again by the greylist's time for so many attempts; after that it is no greylist. */
+const greylistedAttemptsMax = 4;
+
+/** Beyond an announced wait, by which the two clocks may differ and a second is counted. */
+const greylistMarginMs = 15_000;
+
+/** No attempt is put so near to the last: neither for a notice nor for expiry. */
+const soonestMs = 60_000;
+
+/** What an attempt that ended with somebody pending tells about the next one. */
+export interface Deferral extends Omit<PutOff, 'waitsMinutes'> {
+  readonly submittedAtMs: number;
+  readonly expiresAtMs: number;
+  /** Whether a delay notice may be due: never with the null reverse-path. */
+  readonly hasSender: boolean;
+  /** Set where a recipient was greylisted. */
+  readonly greylisting: Greylisting | undefined;
+  /** The domain's hosts cannot be reached, and another message tries whether they can. */
+  readonly isBackingOff: boolean;
+  readonly settings: Pick<DeliverySettings, 'retryWaitsMinutes' | 'delayNoticeHours'>;
+}
+
+/**
+ * When the next attempt of a message is due, epoch milliseconds: by the schedule, sooner by a greylist's word, at the
+ * longest wait while the domain is probed by others. Never later than the message expires, nor than its sender is to hear
+ * of the delay, since it is an attempt that finds out; but a minute from now at the earliest.
+ */
+export function scheduleAttempt(deferral: Deferral): number {
+  const { nowMs, submittedAtMs, expiresAtMs, hasSender, settings } = deferral;
+  const noticeAtMs = submittedAtMs + settings.delayNoticeHours * 3_600_000;
+  const hasNotice = hasSender && settings.delayNoticeHours > 0 && noticeAtMs > nowMs;
+  const latestMs = Math.min(expiresAtMs, hasNotice ? noticeAtMs : Number.POSITIVE_INFINITY);
+  return Math.max(nowMs + soonestMs, Math.min(waitUntil(deferral), latestMs));
+}
+
+function waitUntil({ attempt, nowMs, id, settings, ...why }: Deferral): number {
+  const waitsMinutes = settings.retryWaitsMinutes;
+  const { greylisting, isBackingOff } = why;
+  if (isBackingOff) {
+    // The last wait, whatever the attempt: nothing depends on this one while others probe.
+    const longest = Math.max(attempt, waitsMinutes.length, 2);
+    return nextAttemptAt({ attempt: longest, nowMs, id, waitsMinutes });
+  }
+  if (greylisting === undefined || attempt > greylistedAttemptsMax) {
+    return nextAttemptAt({ attempt, nowMs, id, waitsMinutes });
+  }
+  if (greylisting.waitSeconds === undefined) {
+    // Most greylists count five minutes from the first attempt on; waiting for longer each time gains nothing.
+    return nextAttemptAt({ attempt: 1, nowMs, id, waitsMinutes });
+  }
+  const marginMs = greylistMarginMs * (1 + spreadOf(id, attempt));
+  return nowMs + greylisting.waitSeconds * 1_000 + Math.round(marginMs);
 }
 
 /** Uniform in [0, 1), from what names the attempt instead of from chance: asked twice, the answer is the same. */

@@ -3,6 +3,7 @@
  * then the row is settled under our claim; only after that may the queue message be let go.
  */
 import { failures } from '../protocol/errors.ts';
+import { type Greylisting, readGreylisting } from '../protocol/smtp/greylisting.ts';
 import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
 import type { AttemptOutcome, AttemptResult, ClaimedMessage, Fate } from './attempt.ts';
 import { concludeExpired } from './conclude.ts';
@@ -11,7 +12,7 @@ import { freeContent } from './free-content.ts';
 import { notifySender, type Told } from './notify-sender.ts';
 import { notePolicy } from './plan-delivery.ts';
 import type { ClaimedDelivery, RecipientState } from './ports.ts';
-import { nextAttemptAt } from './retry-schedule.ts';
+import { scheduleAttempt } from './retry-schedule.ts';
 import type { Decision, WhyRecord } from './why.ts';
 
 /** Recipients of the delivery that are still to be done. */
@@ -32,7 +33,7 @@ export async function settleDelivery(
   const nowMs = ports.now();
   const fates = judgeRecipients(claimed, outcome.results, nowMs);
   const isPending = fates.some((fate) => fate.outcome === 'deferred');
-  const next = isPending ? await scheduleNext(claimed, context, nowMs) : undefined;
+  const next = isPending ? await scheduleNext(claimed, outcome, context) : undefined;
   const told = await tellSender(claimed, { outcome, fates, next, nowMs }, context);
   const settled = await ports.messages.settle({
     delivery,
@@ -141,17 +142,42 @@ function mergeRecipients(delivery: ClaimedDelivery, fates: readonly Fate[]): Rec
 /** Step 1: the retry item n+1, with the content where it will outlive the queue message. */
 async function scheduleNext(
   { message, delivery, content }: ClaimedMessage,
-  { ports }: SettlingContext,
-  nowMs: number,
+  { results, isUnreachable = false }: AttemptOutcome,
+  { ports, settings }: SettlingContext,
 ): Promise<{ dueAtMs: number; content: PreparedMessage['content'] }> {
   const kept =
     'data' in message.content
       ? await ports.contents.keep(contentName(message), await content())
       : message.content;
-  const { attempt } = delivery;
-  const dueAtMs = nextAttemptAt({ attempt, nowMs, id: message.id });
-  await ports.retries.put({ ...message, content: kept, attempt: attempt + 1 }, dueAtMs);
+  const { attempt, domain } = delivery;
+  const dueAtMs = scheduleAttempt({
+    attempt,
+    nowMs: ports.now(),
+    id: message.id,
+    submittedAtMs: Date.parse(message.submittedAt),
+    expiresAtMs: Date.parse(message.expiresAt),
+    hasSender: message.mailFrom !== '',
+    greylisting: findGreylisting(results),
+    isBackingOff: results.some(
+      (each) => each.outcome === 'deferred' && each.code === 'backing-off',
+    ),
+    settings,
+  });
+  const next = { ...message, content: kept, attempt: attempt + 1 };
+  await ports.retries.put(next, dueAtMs, isUnreachable ? domain : undefined);
   return { dueAtMs, content: kept };
+}
+
+/** Of several recipients that are greylisted the longest wait, so that one attempt serves all. */
+function findGreylisting(results: readonly AttemptResult[]): Greylisting | undefined {
+  const found = results.flatMap(({ outcome, reply }) =>
+    outcome === 'deferred' && reply !== undefined ? (readGreylisting(reply) ?? []) : [],
+  );
+  if (found.length === 0) {
+    return undefined;
+  }
+  const announced = found.flatMap(({ waitSeconds }) => waitSeconds ?? []);
+  return announced.length === 0 ? {} : { waitSeconds: Math.max(...announced) };
 }
 
 function describeAttempt(

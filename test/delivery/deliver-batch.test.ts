@@ -61,6 +61,28 @@ describe('one message', () => {
     });
   });
 
+  test('greylisted with a time announced: the next attempt comes right after it', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', {
+      answer: (transaction) => ({
+        ...alike(transaction, delivered),
+        recipients: [20, 12].map((minutes) => ({
+          outcome: 'deferred',
+          code: 'deferred-by-peer',
+          reason: 'greylisted',
+          reply: { ...reply(451, `Greylisted for ${minutes} minutes`), enhanced: '4.7.1' },
+        })),
+      }),
+    });
+    await harness.deliver(
+      record({ rcptTo: [{ address: 'a@rcpt.example' }, { address: 'b@rcpt.example' }] }),
+    );
+    const [entry] = harness.stores.retryEntries();
+    const minutes = ((entry?.dueAtMs ?? 0) - harness.nowMs) / 60_000;
+    expect(minutes).toBeGreaterThan(20);
+    expect(minutes).toBeLessThan(21);
+  });
+
   test('the second attempt takes the row over and only what is pending', async () => {
     const harness = createHarness();
     harness.peers.set('mx.rcpt.example', {

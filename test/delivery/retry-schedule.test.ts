@@ -1,6 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nextAttemptAt } from '../../functions/delivery/retry-schedule.ts';
+import {
+  type Deferral,
+  nextAttemptAt,
+  scheduleAttempt,
+} from '../../functions/delivery/retry-schedule.ts';
 
 const nowMs = Date.UTC(2026, 10, 24, 12);
 
@@ -67,5 +71,51 @@ describe('nextAttemptAt', () => {
   ])('refuses attempt %d of %j: %s', (attempt, waitsMinutes) => {
     const putOff = { attempt, nowMs, id: 'a', ...(waitsMinutes && { waitsMinutes }) };
     expect(() => nextAttemptAt(putOff)).toThrow(RangeError);
+  });
+});
+
+describe('the next attempt of a message', () => {
+  const hoursMs = 3_600_000;
+  const deferral: Deferral = {
+    attempt: 1,
+    nowMs,
+    id: 'm-1',
+    submittedAtMs: nowMs - 1_000,
+    expiresAtMs: nowMs + 120 * hoursMs,
+    hasSender: true,
+    greylisting: undefined,
+    isBackingOff: false,
+    settings: { retryWaitsMinutes: [10, 60, 600], delayNoticeHours: 4 },
+  };
+  const noNotices = { retryWaitsMinutes: [10, 60, 600], delayNoticeHours: 0 };
+  const longAgo = { submittedAtMs: nowMs - 5 * hoursMs };
+
+  test.each<[Partial<Deferral>, number, number, string]>([
+    [{}, 10, 11, 'the first wait of the settings'],
+    [{ attempt: 2 }, 54, 66, 'the second'],
+    [{ attempt: 9, settings: noNotices }, 540, 660, 'the last ever after'],
+    [{ attempt: 3 }, 239, 240, 'no later than the sender is to hear of the delay'],
+    [{ attempt: 3, hasSender: false }, 540, 660, 'nobody to tell'],
+    [{ attempt: 3, settings: noNotices }, 540, 660, 'no notices'],
+    [{ attempt: 3, ...longAgo }, 540, 660, 'the notice is behind'],
+    [{ attempt: 2, expiresAtMs: nowMs + hoursMs / 2 }, 30, 30, 'at expiry: a bounce on time'],
+    [{ expiresAtMs: nowMs + 1_000 }, 1, 1, 'not at once'],
+    [{ submittedAtMs: nowMs - 4 * hoursMs + 1_000 }, 1, 1, 'nor for the notice'],
+    [{ greylisting: { waitSeconds: 300 } }, 5.25, 5.5, 'as announced, and a little more'],
+    [{ greylisting: { waitSeconds: 120 }, attempt: 4 }, 2.25, 2.5, 'each time'],
+    [{ greylisting: {}, attempt: 4 }, 10, 11, 'unannounced: the first wait again'],
+    [{ greylisting: { waitSeconds: 300 }, attempt: 5, ...longAgo }, 540, 660, 'not for ever'],
+    [{ isBackingOff: true, ...longAgo }, 540, 660, 'others probe: the last wait'],
+    [{ isBackingOff: true }, 239, 240, 'but no later than the notice'],
+    [
+      { isBackingOff: true, settings: { retryWaitsMinutes: [30], delayNoticeHours: 0 } },
+      27,
+      33,
+      'the only wait',
+    ],
+  ])('%j: in %f to %f minutes (%s)', (over, least, most) => {
+    const minutes = (scheduleAttempt({ ...deferral, ...over }) - nowMs) / 60_000;
+    expect(minutes).toBeGreaterThanOrEqual(least);
+    expect(minutes).toBeLessThanOrEqual(most);
   });
 });
