@@ -59,12 +59,16 @@ const batchingWindow = Duration.seconds(1);
 
 /** Whatever holds mail in it stays when the stack goes; the rest can be made anew. */
 export class DeliveryStack extends Stack {
+  readonly deliveryQueue: Queue;
+  readonly deadLetterQueue: Queue;
   readonly #zones: readonly string[];
 
   constructor(scope: Construct, id: string, props: DeliveryStackProps) {
     super(scope, id, props);
     this.#zones = chooseZones(props.egress);
     const { deliveryQueue, deadLetterQueue } = createQueues(this);
+    this.deliveryQueue = deliveryQueue;
+    this.deadLetterQueue = deadLetterQueue;
     const deliver = createDeliverFunction(this, props, { deliveryQueue, deadLetterQueue });
     deliver.addEventSource(
       new SqsEventSource(deliveryQueue, {

@@ -19,7 +19,13 @@ const projectRoot = join(import.meta.dirname, '..');
 /** What differs from handler to handler. */
 export interface HandlerFunctionProps {
   /** The file in functions/handlers, without `.ts`; it exports `handler`. */
-  readonly handler: 'deliver' | 'policy-host' | 'reconcile' | 'refresh-policies' | 'requeue';
+  readonly handler:
+    | 'deliver'
+    | 'policy-host'
+    | 'reconcile'
+    | 'refresh-policies'
+    | 'requeue'
+    | 'submit';
   readonly description: string;
   /** One of the interfaces in functions/environment.ts: all that the function gets to see. */
   readonly environment: object;

@@ -1,6 +1,7 @@
-/** The three stacks of an installation. */
+/** The stacks of an installation. */
 import type { App, Environment } from 'aws-cdk-lib';
 import type { DeliverySettings, NetworkSetting } from '../functions/environment.ts';
+import { ApiStack, type ApiStackProps } from './api-stack.ts';
 import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
 import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
 import { StateStack } from './state-stack.ts';
@@ -15,10 +16,11 @@ export interface SealpostStacksProps {
   readonly delivery: DeliverySettings;
   readonly invocationsMax: number;
   readonly egress: DeliveryStackProps['egress'];
+  readonly api: ApiStackProps['api'];
   readonly network: NetworkSetting;
 }
 
-/** Adds SealpostState, SealpostDelivery and, where there is a domain to publish for, SealpostPolicyHost. */
+/** Adds SealpostState, SealpostDelivery, SealpostApi and, where there is a domain to publish for, SealpostPolicyHost. */
 export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
   const { organization, env, egress } = props;
   const state = new StateStack(app, 'SealpostState', {
@@ -26,7 +28,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     description: `Sealpost for ${organization}: tables, message contents, sending addresses`,
     sendingAddressCount: egress.kind === 'nat' && egress.elasticIps === undefined ? 2 : 0,
   });
-  new DeliveryStack(app, 'SealpostDelivery', {
+  const queues = new DeliveryStack(app, 'SealpostDelivery', {
     env,
     description: `Sealpost for ${organization}: queue and delivery`,
     state,
@@ -34,6 +36,14 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     invocationsMax: props.invocationsMax,
     egress,
     network: props.network,
+  });
+  new ApiStack(app, 'SealpostApi', {
+    env,
+    description: `Sealpost for ${organization}: HTTP API`,
+    state,
+    queues,
+    delivery: props.delivery,
+    api: props.api,
   });
   if (props.domains.length > 0) {
     new PolicyHostStack(app, 'SealpostPolicyHost', {

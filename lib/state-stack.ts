@@ -147,6 +147,8 @@ function createMessageBucket(scope: Construct): Bucket {
         expiration: Duration.days(30),
         abortIncompleteMultipartUploadAfter: Duration.days(1),
       },
+      // What was accepted has a copy of its own.
+      { prefix: 'uploads/', expiration: Duration.days(1) },
     ],
   });
 }

@@ -1,5 +1,6 @@
 /** The config file, sealpost.config.json: all that Sealpost has to know before it can be deployed. */
 import { z } from 'zod';
+import { type ApiConfig, apiSchema } from './api.ts';
 import { type DeliveryConfig, deliverySchema, warnOfDelivery } from './delivery.ts';
 import {
   type CrossIssue,
@@ -20,6 +21,7 @@ export interface SealpostConfig {
   readonly domains: readonly DomainConfig[];
   readonly delivery: DeliveryConfig;
   readonly egress: EgressConfig;
+  readonly api: ApiConfig;
   readonly reports?: ReportsConfig | undefined;
   readonly network?: NetworkConfig | undefined;
 }
@@ -89,6 +91,7 @@ export const configSchema: z.ZodType<SealpostConfig> = z
     domains: domainsSchema,
     delivery: deliverySchema.describe('How mail is sent.'),
     egress: egressSchema,
+    api: apiSchema.prefault({}),
     reports: reportsSchema.optional(),
     network: networkSchema
       .optional()

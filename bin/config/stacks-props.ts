@@ -22,6 +22,7 @@ export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
     delivery: toDeliverySettings(delivery, egress),
     invocationsMax: delivery.invocationsMax,
     egress,
+    api: config.api,
     network: toNetworkSetting(config.network),
   };
 }

@@ -295,7 +295,7 @@ test('without domains there is no policy host', () => {
   const names = createApp({ replace: { domains: [] } })
     .synth()
     .stacks.map(({ stackName }) => stackName);
-  expect(names).toEqual(['SealpostState', 'SealpostDelivery']);
+  expect(names).toEqual(['SealpostState', 'SealpostDelivery', 'SealpostApi']);
 });
 
 function hasDistribution(config: Record<string, unknown>): void {

@@ -119,7 +119,7 @@ describe('buckets', () => {
     });
   });
 
-  test('message contents outlive the longest expiry and the dead-letter queue, and then go', () => {
+  test('message contents outlive the longest expiry and the dead-letter queue, and then go; uploads go after a day', () => {
     const [dead] = Object.values(
       templates.delivery.findResources('AWS::SQS::Queue', {
         Properties: { RedrivePolicy: Match.absent() },
@@ -129,7 +129,10 @@ describe('buckets', () => {
     templates.state.hasResourceProperties('AWS::S3::Bucket', {
       LoggingConfiguration: Match.anyValue(),
       LifecycleConfiguration: {
-        Rules: [Match.objectLike({ ExpirationInDays: 30, Status: 'Enabled' })],
+        Rules: [
+          Match.objectLike({ ExpirationInDays: 30, Status: 'Enabled', Prefix: Match.absent() }),
+          { ExpirationInDays: 1, Status: 'Enabled', Prefix: 'uploads/' },
+        ],
       },
     });
     expect(12 + daysInQueue).toBeLessThan(30);
