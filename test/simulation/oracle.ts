@@ -61,12 +61,15 @@ export function judgeChannel(question: Question): string | undefined {
   );
   let complaint = 'never looked at';
   for (const ms of moments) {
-    for (const policy of policiesAt(question, ms)) {
-      const found = complain(question, ms, policy);
-      if (found === undefined) {
-        return undefined;
+    const policies = policiesAt(question, ms);
+    for (const demand of demandsAt(question, ms)) {
+      for (const policy of policies) {
+        const found = complain({ ...question, demand }, ms, policy);
+        if (found === undefined) {
+          return undefined;
+        }
+        complaint = found;
       }
-      complaint = found;
     }
   }
   return complaint;
@@ -93,13 +96,23 @@ function policiesAt({ domain, known }: Question, ms: number): (PublishedPolicy |
   return isNew && !wasFailing ? [policy] : [policy, ...remembered];
 }
 
-/** An exception for a domain takes a tag's word away there; when the message came in, or later. */
-function demandAt({ domain, demand, explicit, submittedAtMs }: Question, ms: number): Demand {
-  const isTagged = demand === 'require' && !explicit;
-  const since = Math.min(submittedAtMs, ms) - knowledgeMs;
-  return isTagged && domain.settings.exceptions.some(({ untilMs }) => untilMs > since)
-    ? 'default'
-    : demand;
+/**
+ * An exception for a domain takes a tag's word away there: while it lasts, and where the message came in under it for
+ * good.
+ */
+function demandsAt({ domain, demand, explicit, submittedAtMs }: Question, ms: number): Demand[] {
+  if (demand !== 'require' || explicit) {
+    return [demand];
+  }
+  const { exceptions } = domain.settings;
+  const mayCount = exceptions.every(({ untilMs }) => untilMs <= ms);
+  const mayNotCount = exceptions.some(
+    ({ untilMs }) => untilMs > Math.min(submittedAtMs, ms) - knowledgeMs,
+  );
+  return [
+    ...(mayCount ? (['require'] as const) : []),
+    ...(mayNotCount ? (['default'] as const) : []),
+  ];
 }
 
 function complain(
@@ -107,7 +120,7 @@ function complain(
   ms: number,
   policy: PublishedPolicy | undefined,
 ): string | undefined {
-  const { domain, channel } = question;
+  const { domain, channel, demand } = question;
   const at = truthAt(domain.timeline, ms);
   const host = truthAt(channel.host.timeline, ms);
   const shown = truthAt(channel.host.timeline, channel.openedAtMs);
@@ -118,7 +131,6 @@ function complain(
   if (!hosts.includes(channel.host.name)) {
     return 'not a host of the domain';
   }
-  const demand = demandAt(question, ms);
   if (demand === 'require' ? !channel.requireTls : channel.requireTls) {
     return `MAIL ${channel.requireTls ? 'with' : 'without'} REQUIRETLS`;
   }
