@@ -2,6 +2,7 @@
  * Delivers a group: the messages of a batch that go to one next-hop domain with one demand. They share the plan, and
  * the channels that satisfy it.
  */
+import { type DomainBackOff, enterBackOff, judgeReach } from './back-off.ts';
 import {
   type ClaimedRecord,
   type ClaimSource,
@@ -27,13 +28,14 @@ export async function deliverGroup(
   context: DeliveryContext,
 ): Promise<void> {
   const source = createClaimSource(records, context);
+  const backOff = once(() => enterBackOff(group.domain, context));
   const plans = createPlans(group, context);
   const lanes = Math.min(
     context.settings.connectionsPerMxMax,
     Math.ceil(records.length / messagesPerLane),
   );
   await Promise.all(
-    Array.from({ length: lanes }, () => runLane({ group, source, plans, context })),
+    Array.from({ length: lanes }, () => runLane({ group, source, plans, backOff, context })),
   );
 }
 
@@ -45,19 +47,23 @@ interface Plans {
 }
 
 function createPlans(group: DeliveryGroup, context: DeliveryContext): Plans {
-  let plan: Promise<DeliveryPlan> | undefined;
-  let again: Promise<DeliveryPlan> | undefined;
-  const current = (): Promise<DeliveryPlan> => {
-    plan ??= planDelivery(group, context);
-    return plan;
-  };
+  const current = once(() => planDelivery(group, context));
+  const again = once(() => planDelivery(group, context, { afresh: true }));
   return {
     current,
     afresh: async () => {
-      again ??= planDelivery(group, context, { afresh: true });
-      const [before, after] = await Promise.all([current(), again]);
+      const [before, after] = await Promise.all([current(), again()]);
       return policyKey(before) === policyKey(after) ? undefined : after;
     },
+  };
+}
+
+/** What several lanes share is made by the first that asks. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
   };
 }
 
@@ -65,6 +71,7 @@ interface Lane {
   readonly group: DeliveryGroup;
   readonly source: ClaimSource;
   readonly plans: Plans;
+  readonly backOff: () => Promise<DomainBackOff>;
   readonly context: DeliveryContext;
 }
 
@@ -80,20 +87,64 @@ async function runLane(lane: Lane): Promise<void> {
 
 /** Runs the plan, and where it leads nowhere the plans that may follow it, and settles what is left then. */
 async function followPlans(lane: Lane): Promise<void> {
-  let run = await runPlan(await lane.plans.current(), lane);
+  const { group, plans } = lane;
+  if (group.refusal !== undefined) {
+    await settleRest(await runPlan(await plans.current(), lane), lane);
+    return;
+  }
+  const backOff = await lane.backOff();
+  if (backOff.isWaiting) {
+    const run = await runPlan(planWaiting(group), lane);
+    await settleRest({ ...run, isUnreachable: true }, lane);
+    return;
+  }
+  const surroundings = { ...lane, opened: () => backOff.reached() };
+  let run = await runPlan(await plans.current(), surroundings);
   if (run.kind === 'exhausted' && isPolicyFailure(concludeRun(run)?.code)) {
     // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands.
-    const fresh = await lane.plans.afresh();
+    const fresh = await plans.afresh();
     if (fresh !== undefined) {
-      run = await runPlan(fresh, { ...lane, earlier: run.log.noted() });
+      run = await runPlan(fresh, { ...surroundings, earlier: run.log.noted() });
     }
   }
-  if (run.kind !== 'finished') {
-    const redacted = await settleRest(run, lane);
-    if (redacted.length > 0) {
-      await sendRedacted(redacted, run, lane);
-    }
+  if (run.kind === 'finished') {
+    return;
   }
+  const redacted = await settleRest(await noteReach(run, backOff), lane);
+  if (redacted.length > 0) {
+    await sendRedacted(redacted, run, lane);
+  }
+}
+
+/** No plan: while the domain is out of reach nothing is looked up for the messages that wait for it. */
+function planWaiting({ domain, demand }: DeliveryGroup): DeliveryPlan {
+  return {
+    kind: 'none',
+    code: 'backing-off',
+    reason: `no mail server of ${domain} could be reached lately; one message at a time tries again`,
+    domain,
+    demand,
+    sts: undefined,
+    dane: 'off',
+    lookups: [],
+  };
+}
+
+/** Tells the back-off before anything is settled: what waits is listed for a domain that backs off. */
+async function noteReach(run: PlanRun, backOff: DomainBackOff): Promise<RunToSettle> {
+  const reach = run.kind === 'exhausted' ? judgeReach(run.log) : 'unknown';
+  if (reach === 'reached') {
+    await backOff.reached();
+  } else if (reach === 'unreachable') {
+    await backOff.unreachable();
+  }
+  return { ...run, isUnreachable: reach === 'unreachable' };
+}
+
+/** A run that has left something. */
+interface RunToSettle extends PlanRun {
+  /** What is put off waits for the domain. */
+  readonly isUnreachable?: boolean;
 }
 
 /**
@@ -131,7 +182,7 @@ async function sendRedacted(
  * redacted form in place of the full one.
  */
 async function settleRest(
-  run: PlanRun,
+  run: RunToSettle,
   { source, context }: Pick<Lane, 'source' | 'context'>,
 ): Promise<ClaimedRecord[]> {
   const conclusion = concludeRun(run);
@@ -176,7 +227,7 @@ const outOfTime: Conclusion = {
 };
 
 interface SharedVerdict {
-  readonly run: PlanRun;
+  readonly run: RunToSettle;
   readonly conclusion: Conclusion;
   readonly context: DeliveryContext;
 }
@@ -185,10 +236,11 @@ async function settleAlike(
   claimed: ClaimedRecord,
   { run, conclusion, context }: SharedVerdict,
 ): Promise<void> {
-  const { plan, log } = run;
+  const { plan, log, isUnreachable = false } = run;
   try {
     const results = pendingRecipients(claimed.delivery).map(() => conclusion);
-    await settleDelivery(claimed, { results, row: log.row, plan, hosts: log.noted() }, context);
+    const hosts = log.noted();
+    await settleDelivery(claimed, { results, row: log.row, plan, hosts, isUnreachable }, context);
     claimed.record.finish('done');
   } catch (error) {
     context.ports.observe({ kind: 'fault', error });

@@ -11,6 +11,8 @@ export interface HostLog {
   readonly row: string;
   /** The time was over before every host was tried. */
   readonly outOfTime: boolean;
+  /** A channel was opened that a message may use. */
+  readonly hasOpened: boolean;
   /** Of this plan alone. */
   readonly failures: () => HostFailures[];
 }
@@ -19,6 +21,7 @@ export interface MutableHostLog extends HostLog {
   readonly hosts: MutableHostNote[];
   row: string;
   outOfTime: boolean;
+  hasOpened: boolean;
 }
 
 /** A host's line while it is tried. */
@@ -36,6 +39,7 @@ export function createHostLog(earlier: readonly HostNote[] = []): MutableHostLog
     noted: () => [...earlier, ...hosts],
     row: 'no host',
     outOfTime: false,
+    hasOpened: false,
     failures: () =>
       hosts
         .map(({ host, skipped, tries }) => ({

@@ -193,7 +193,10 @@ export function policyKey({ domain, demand, sts, dane }: DeliveryPlan): string {
 /** The policy's line in the `why` record. */
 export function notePolicy(sts: StsState | undefined): PolicyNote {
   if (sts === undefined) {
-    return { kind: 'not-asked', reason: 'MTA-STS is switched off or the domain is excepted' };
+    return {
+      kind: 'not-asked',
+      reason: 'MTA-STS is off, the domain is excepted, or no host was looked for',
+    };
   }
   const reason = sts.failure?.reason ?? (sts.kind === 'absent' ? sts.reason : undefined);
   if (sts.kind !== 'policy') {

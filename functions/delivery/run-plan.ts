@@ -26,12 +26,14 @@ export interface PlanSurroundings {
   readonly context: DeliveryContext;
   /** Of the plans before this one. */
   readonly earlier?: readonly HostNote[];
+  /** Told at every channel that is open, before a message goes over it. */
+  readonly opened?: () => Promise<void>;
 }
 
 /** Sends what the source has over the plan's channels, until one of the two or the time is used up. */
 export async function runPlan(
   plan: DeliveryPlan,
-  { source, context, earlier }: PlanSurroundings,
+  { source, context, earlier, opened }: PlanSurroundings,
 ): Promise<PlanRun> {
   const log = createHostLog(earlier);
   if (plan.kind === 'none') {
@@ -52,7 +54,9 @@ export async function runPlan(
     if (step.done === true) {
       return { kind: log.outOfTime ? 'out-of-time' : 'exhausted', plan, log };
     }
+    log.hasOpened = true;
     try {
+      await opened?.();
       isWorthAnother = await sendMessages(step.value, { plan, log, source, context });
     } finally {
       await context.pool.release(step.value.channel);

@@ -25,6 +25,7 @@ import { createPolicyFetcher } from '../adapters/net/fetch-policy.ts';
 import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
 import { createChannelOpener } from '../adapters/net/smtp-channel.ts';
 import { finalReplyTimeoutMsDefault } from '../adapters/net/smtp-timeouts.ts';
+import { rememberAbsence } from '../delivery/back-off.ts';
 import { createChannelPool } from '../delivery/channel-pool.ts';
 import type { DeliveryContext } from '../delivery/context.ts';
 import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
@@ -158,7 +159,10 @@ function createStores(
   return {
     messages: createMessageTable({ client, tableName: environment.SEALPOST_MESSAGE_TABLE }),
     retries: createRetryTable({ client, tableName: environment.SEALPOST_RETRY_TABLE, now }),
-    backoffs: createBackoffTable({ client, tableName: environment.SEALPOST_RETRY_TABLE }),
+    backoffs: rememberAbsence(
+      createBackoffTable({ client, tableName: environment.SEALPOST_RETRY_TABLE }),
+      now,
+    ),
     contents,
     queue: createMailQueue({
       client: sqsClient(),

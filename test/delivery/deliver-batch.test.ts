@@ -19,12 +19,12 @@ const only = 'rcpt.example';
 const idOf = ({ body }: { body: string }): string => JSON.parse(body).id;
 
 describe('one message', () => {
-  test('is claimed, sent and settled: three calls, one content, nothing kept', async () => {
+  test('is looked up, claimed, sent and settled: one content, nothing kept', async () => {
     const harness = createHarness();
     const one = record();
     expect(await harness.deliver(one)).toEqual([]);
     // The first read is prepare's, of an inline body.
-    expect(harness.stores.calls).toEqual(['read', 'claim', 'read', 'settle']);
+    expect(harness.stores.calls).toEqual(['read', 'readBackoff', 'claim', 'read', 'settle']);
     const row = await harness.stores.messages.readDelivery(idOf(one), only);
     expect(row).toMatchObject({
       state: 'finished',

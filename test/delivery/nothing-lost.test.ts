@@ -95,8 +95,8 @@ async function dieAt(
 }
 
 describe.each([
-  ['delivered', (_harness: Harness) => {}, 4],
-  ['put off', greylisting, 6],
+  ['delivered', (_harness: Harness) => {}, 5],
+  ['put off', greylisting, 7],
 ] as const)(
   'the function dies at any moment of a message that is %s',
   (outcome, prepare, operations) => {
