@@ -14,7 +14,7 @@ function read(api: unknown): LoadedConfig {
   return readConfig(JSON.stringify(config), 'test.json', 0);
 }
 
-test.each([
+test.each<[unknown, object, string]>([
   [undefined, { authorizer: { kind: 'iam' }, requestsPerSecondMax: 50 }, 'left out'],
   [{}, { authorizer: { kind: 'iam' }, requestsPerSecondMax: 50 }, 'empty'],
   [
@@ -33,7 +33,7 @@ test.each([
   expect(read(written).config.api).toEqual(meant);
 });
 
-test.each([
+test.each<[unknown, RegExp, string]>([
   [{ authorizer: { kind: 'none' } }, /api\.authorizer\.kind.*Use "iam" or "jwt"/, 'an open API'],
   [{ authorizer: { ...tokens, audience: [] } }, /audience/, 'tokens for anybody'],
   [{ authorizer: { ...tokens, issuer: 'http://login.example.com' } }, /issuer/, 'plain HTTP'],
