@@ -1,21 +1,18 @@
 #!/usr/bin/env node
+/** The command line: `sealpost COMMAND …`, one file a command, which alone is loaded. */
 import { TransportSecurityError } from '../functions/protocol/errors.ts';
-/** The command line: `sealpost COMMAND …`, one file a command. */
-import { runDeliver } from './commands/deliver.ts';
-import { runDns } from './commands/dns.ts';
-import { runException } from './commands/exception.ts';
 import { exSoftware, exTempFail, exUsage } from './commands/exit-status.ts';
 import { printable } from './commands/format-table.ts';
-import { runPolicy } from './commands/policy.ts';
-import { runRule } from './commands/rule.ts';
 import { type Command, CommandFailure, UsageError } from './commands/usage.ts';
 
-const commands: Readonly<Record<string, Command>> = {
-  deliver: runDeliver,
-  dns: runDns,
-  exception: runException,
-  policy: runPolicy,
-  rule: runRule,
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  deliver: async () => (await import('./commands/deliver.ts')).runDeliver,
+  dns: async () => (await import('./commands/dns.ts')).runDns,
+  exception: async () => (await import('./commands/exception.ts')).runException,
+  policy: async () => (await import('./commands/policy.ts')).runPolicy,
+  queue: async () => (await import('./commands/queue.ts')).runQueue,
+  rule: async () => (await import('./commands/rule.ts')).runRule,
+  why: async () => (await import('./commands/why.ts')).runWhy,
 };
 
 const usage = `usage: sealpost COMMAND [options]
@@ -24,14 +21,17 @@ const usage = `usage: sealpost COMMAND [options]
   dns NAME TYPE                       one look-up, validated by DNSSEC, with its chain of trust
   exception add|list|remove           domains to which a policy does not apply for a while
   policy list|show|refresh|set|forget the cache of MTA-STS policies
+  queue list|show|retry|hold|release|cancel|override|dead
+                                      messages that wait, and what to do with them
   rule add|list|remove|test           tagging rules: which messages demand what
+  why ID                              why each attempt of a message went as it went
 
 sealpost COMMAND --help tells more.
 `;
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
-  const command = name === undefined ? undefined : commands[name];
-  if (command === undefined) {
+  const load = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (load === undefined) {
     const asked = name === undefined || name === '--help' || name === 'help';
     (asked ? process.stdout : process.stderr).write(
       asked ? usage : `sealpost: no command ${JSON.stringify(name)}\n\n${usage}`,
@@ -39,6 +39,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     return name === undefined || !asked ? exUsage : 0;
   }
   try {
+    const command = await load();
     return await command(args);
   } catch (error) {
     const status = statusOf(error);

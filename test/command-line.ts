@@ -21,12 +21,16 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs `sealpost` to its end; `input` is its standard input. */
+/** Runs `sealpost` to its end; `input` is its standard input, `variables` are added to its environment. */
 export async function runSealpost(
   args: readonly string[],
   input: Uint8Array = new Uint8Array(),
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
-  const child = spawn(process.execPath, [program, ...args], { stdio: 'pipe' });
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: 'pipe',
+    env: { ...process.env, ...variables },
+  });
   child.stdin.on('error', () => {
     // A command that was used wrongly ends before it reads.
   });

@@ -5,8 +5,11 @@
 import { hostname, userInfo } from 'node:os';
 import { cloudFormationClient, dynamoDbClient } from '../../functions/adapters/aws/aws-clients.ts';
 import { createControlTable } from '../../functions/adapters/aws/control-table.ts';
+import { createMessageControl } from '../../functions/adapters/aws/message-control.ts';
 import { createPolicyTable } from '../../functions/adapters/aws/policy-table.ts';
 import { readStackOutputs } from '../../functions/adapters/aws/stack-outputs.ts';
+import { createWaitingIndex } from '../../functions/adapters/aws/waiting-index.ts';
+import type { WaitingIndex } from '../../functions/delivery/stored-delivery.ts';
 import type { DeliverySettings, NetworkSetting } from '../../functions/environment.ts';
 import {
   deliverySettingsSchema,
@@ -14,6 +17,7 @@ import {
 } from '../../functions/handlers/read-environment.ts';
 import type { ControlStore } from '../../functions/operating/control-store.ts';
 import { authorSchema } from '../../functions/operating/operator-text.ts';
+import type { MessageControl } from '../../functions/operating/ports.ts';
 import type { PolicyStore } from '../../functions/policy/ports.ts';
 import { cloudFilePath, findCloud } from '../local/cloud-file.ts';
 import { exConfig } from './exit-status.ts';
@@ -175,6 +179,17 @@ export function controlStoreOf({ controlTable }: Installation): ControlStore {
 /** The policy cache. */
 export function policyStoreOf({ policyTable }: Installation): PolicyStore {
   return createPolicyTable({ client: dynamoDbClient(), tableName: policyTable });
+}
+
+/** The message table as operators see and change it. */
+export function messageControlOf({ messageTable, delivery }: Installation): MessageControl {
+  const { historyDays } = delivery;
+  return createMessageControl({ client: dynamoDbClient(), tableName: messageTable, historyDays });
+}
+
+/** The lists of what waits. */
+export function waitingIndexOf({ messageTable }: Installation): WaitingIndex {
+  return createWaitingIndex({ client: dynamoDbClient(), tableName: messageTable });
 }
 
 /** Who is named in records of what was done: as said, or the user of this machine. @throws {UsageError} */

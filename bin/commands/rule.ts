@@ -102,8 +102,13 @@ async function add(args: readonly string[]): Promise<number> {
     ...(position !== undefined && { position }),
     replace,
   };
-  const named = { 'rule.name': 'NAME', 'rule.action': '--action', 'rule.match': '--header' };
-  const request = readChecked(ruleRequestSchema, given, named);
+  const request = readChecked(ruleRequestSchema, given, {
+    'rule.name': 'NAME',
+    'rule.action': '--action',
+    'rule.match.sender': '--sender',
+    'rule.match.recipient': '--recipient',
+    'rule.match.header': '--header',
+  });
   const outcome = await addRule(request, author, await openContext(values));
   if (outcome.kind === 'exists') {
     throw new CommandFailure(`there is a rule ${name} already: use --replace`, exDataErr);

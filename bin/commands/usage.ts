@@ -29,7 +29,8 @@ export function withActions(usage: string, actions: Readonly<Record<string, Comm
     const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined;
     if (action === undefined) {
       const known = Object.keys(actions).join(', ');
-      const given = name === undefined ? 'say what to do' : `no action ${JSON.stringify(name)}`;
+      const isSaid = name !== undefined && !name.startsWith('-');
+      const given = isSaid ? `no action ${JSON.stringify(name)}` : 'say what to do';
       throw new UsageError(`${given}: one of ${known} (see --help)`);
     }
     return action(args);
@@ -91,21 +92,23 @@ export function readWhole(
 }
 
 /**
- * Arguments that make up a value, checked by its schema. Its first fault is named as the user wrote it: `DOMAIN` for what
- * is in `positional`, else as an option.
+ * Arguments that make up a value, checked by its schema. Its first fault is named as the user wrote it: by what `written`
+ * says of the field, or of what it lies in, else as an option.
  *
  * @throws {UsageError}
  */
 export function readChecked<T>(
   schema: z.ZodType<T>,
   given: unknown,
-  positional: Readonly<Record<string, string>> = {},
+  written: Readonly<Record<string, string>> = {},
 ): T {
   const parsed = schema.safeParse(given);
   if (parsed.success) {
     return parsed.data;
   }
   const { path = [], message = '' } = parsed.error.issues[0] ?? {};
-  const field = path.map(String).join('.');
-  throw new UsageError(`${positional[field] ?? `--${field}`}: ${message}`);
+  const fields = path.map((_, index) => path.slice(0, path.length - index).join('.'));
+  const known = fields.find((field) => written[field] !== undefined);
+  const name = known === undefined ? `--${fields[0]}` : written[known];
+  throw new UsageError(`${name}: ${message}`);
 }

@@ -1,0 +1,224 @@
+/** `sealpost queue`: messages that wait, one message, and what operators do with them. */
+import type { WaitingDelivery } from '../../functions/delivery/stored-delivery.ts';
+import {
+  type ActResult,
+  actOnQueue,
+  type Skipped,
+} from '../../functions/operating/act-on-queue.ts';
+import type { Deed } from '../../functions/operating/delivery-actions.ts';
+import { listWaiting } from '../../functions/operating/list-waiting.ts';
+import { listRequestSchema, queueRequestSchema } from '../../functions/operating/queue-requests.ts';
+import { showMessage } from '../../functions/operating/show-message.ts';
+import { waitingCursorSchema } from '../../functions/operating/waiting-cursor.ts';
+import { exUnavailable } from './exit-status.ts';
+import { formatMessage, formatResult, formatWaiting } from './format-queue.ts';
+import { print } from './format-table.ts';
+import {
+  installationOptions,
+  installationUsage,
+  messageControlOf,
+  openInstallation,
+  readAuthor,
+  waitingIndexOf,
+} from './installation.ts';
+import { createQueueContext } from './queue-context.ts';
+import { runDead } from './queue-dead.ts';
+import {
+  type Command,
+  CommandFailure,
+  parseArguments,
+  readChecked,
+  readWhole,
+  takePositionals,
+  UsageError,
+  withActions,
+} from './usage.ts';
+
+const usage = `usage: sealpost queue list [--domain D] [--sender A] [--held] [--order age|due] [--limit N]
+       sealpost queue show ID
+       sealpost queue retry|release WHICH
+       sealpost queue hold|cancel WHICH --reason TEXT [--no-bounce]
+       sealpost queue override ID --demand require|default|optional --reason TEXT
+       sealpost queue dead list|redrive|bounce (see sealpost queue dead --help)
+
+Lists have what waits: deliveries that were put off or are held, oldest first. retry sends the next attempt to the queue
+now. hold lets no further attempt begin, until release. cancel gives up whoever is pending and tells the sender, unless
+--no-bounce. override sets what one message demands of its channels, whatever its sender said: it is recorded by whom and
+why. WHICH is one of
+
+  ID                         a message, or one of its parts
+  --domain DOMAIN            all that waits for a domain
+  --sender ADDRESS           all that waits from a sender; "" for the null reverse-path
+  --all                      all that waits
+
+  --reason TEXT              why, for whoever finds it later; the sender of a cancelled message reads it
+  --author NAME              who does it (default: the user of this machine)
+  --limit N                  list: that many at most (100)
+${installationUsage}
+
+Status: 0 done, all or some; 66 nothing is kept under this id; 69 all was left as it is; 64 wrong usage; 75 AWS does not
+answer: ask again, what is done is passed over; 78 no installation.
+`;
+
+const selectionOptions = {
+  ...installationOptions,
+  domain: { type: 'string' },
+  sender: { type: 'string' },
+  all: { type: 'boolean' },
+  reason: { type: 'string' },
+  author: { type: 'string' },
+} as const;
+
+/** What the shared checks call by a field's name, as it is written here. */
+const written = { id: 'WHICH' };
+
+/** Deliveries of one page; the functions that do the work take no more. */
+const pageSize = 200;
+
+const listedMax = 100_000;
+
+/** Runs the command; resolves to its exit status. */
+export const runQueue: Command = async (args) =>
+  args[0] === 'dead' ? runDead(args.slice(1)) : runQueueAction(args);
+
+const runQueueAction = withActions(usage, {
+  list,
+  show,
+  retry: (args) => act({ action: 'retry' }, args),
+  hold: (args) => act({ action: 'hold' }, args),
+  release: (args) => act({ action: 'release' }, args),
+  cancel,
+  override,
+});
+
+async function list(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments(args, {
+    ...installationOptions,
+    domain: { type: 'string' },
+    sender: { type: 'string' },
+    held: { type: 'boolean' },
+    order: { type: 'string' },
+    limit: { type: 'string' },
+  } as const);
+  takePositionals(positionals);
+  const { domain, sender, held, order } = values;
+  const max = readWhole('--limit', values.limit, { min: 1, max: listedMax }) ?? 100;
+  const request = readChecked(listRequestSchema, {
+    ...given({ domain, sender, order }),
+    ...(held === true && { held: 'true' }),
+    limit: pageSize,
+  });
+  const waiting = waitingIndexOf(await openInstallation(values));
+  const deliveries: WaitingDelivery[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listWaiting({ ...request, ...decodeCursor(cursor) }, waiting);
+    deliveries.push(...page.deliveries);
+    cursor = page.cursor;
+  } while (cursor !== undefined && deliveries.length <= max);
+  const listed = deliveries.slice(0, max);
+  print(listed, { json: values.json ?? false, text: () => formatWaiting(listed) });
+  if (deliveries.length > max) {
+    process.stderr.write(`there are more than ${max}: see --limit\n`);
+  }
+  return 0;
+}
+
+async function show(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments(args, installationOptions);
+  const [id] = takePositionals(positionals, 'ID');
+  const shown = await showMessage(id, messageControlOf(await openInstallation(values)));
+  if (shown === undefined) {
+    throw new CommandFailure(`nothing is kept under ${id}`);
+  }
+  print([shown], { json: values.json ?? false, text: () => formatMessage(shown) });
+  return 0;
+}
+
+async function cancel(args: readonly string[]): Promise<number> {
+  const isSilent = args.includes('--no-bounce');
+  const rest = args.filter((arg) => arg !== '--no-bounce');
+  return act({ action: 'cancel', bounce: !isSilent }, rest);
+}
+
+async function override(args: readonly string[]): Promise<number> {
+  const at = args.indexOf('--demand');
+  const demand = at < 0 ? undefined : args[at + 1];
+  if (demand !== 'require' && demand !== 'default' && demand !== 'optional') {
+    throw new UsageError('--demand takes require, default or optional');
+  }
+  return act({ action: 'override', demand }, args.toSpliced(at, 2));
+}
+
+/** Does an action page by page, until all that is meant was looked at. */
+async function act(deed: Deed, args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArguments(args, selectionOptions);
+  const { domain, sender, all, reason } = values;
+  const request = readChecked(
+    queueRequestSchema(deed.action),
+    {
+      ...given({ id: readId(positionals), domain, sender, reason }),
+      ...(all === true && { all }),
+      ...(deed.action === 'cancel' && { bounce: deed.bounce }),
+      ...(deed.action === 'override' && { demand: deed.demand }),
+      limit: pageSize,
+    },
+    written,
+  );
+  const actor = { author: readAuthor(values.author), reason: request.reason };
+  const context = createQueueContext(await openInstallation(values), (error) =>
+    process.stderr.write(`sealpost queue: ${error instanceof Error ? error.message : error}\n`),
+  );
+  let result: ActResult = { done: 0, skipped: [] };
+  let cursor: string | undefined;
+  do {
+    const page = await actOnQueue({ ...request, actor, ...decodeCursor(cursor) }, context);
+    result = { done: result.done + page.done, skipped: addSkipped(result.skipped, page.skipped) };
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  if (result.skipped.some(({ reason: why }) => why === 'unknown') && result.done === 0) {
+    throw new CommandFailure(`nothing is kept under ${positionals[0]}`);
+  }
+  print([result], {
+    json: values.json ?? false,
+    text: () => formatResult(deed.action, result),
+  });
+  return result.done === 0 && result.skipped.length > 0 ? exUnavailable : 0;
+}
+
+function readId([id, ...more]: readonly string[]): string | undefined {
+  if (more.length > 0) {
+    throw new UsageError('one ID at a time (see --help)');
+  }
+  return id;
+}
+
+/** The fields that have a value: the schemas know no undefined. */
+function given<T extends Readonly<Record<string, unknown>>>(fields: T): Partial<T> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Partial<T>;
+}
+
+function decodeCursor(
+  cursor: string | undefined,
+): { readonly cursor: ReturnType<typeof waitingCursorSchema.parse> } | object {
+  return cursor === undefined ? {} : { cursor: waitingCursorSchema.parse(cursor) };
+}
+
+/** Sums what two pages left as it is, reason by reason. */
+function addSkipped(one: readonly Skipped[], two: readonly Skipped[]): readonly Skipped[] {
+  const summed = new Map(one.map((each) => [each.reason, each]));
+  for (const each of two) {
+    const before = summed.get(each.reason);
+    summed.set(each.reason, {
+      ...each,
+      count: each.count + (before?.count ?? 0),
+      examples: before?.examples ?? each.examples,
+      ...(before?.untilMs !== undefined && {
+        untilMs: Math.max(before.untilMs, each.untilMs ?? 0),
+      }),
+    });
+  }
+  return [...summed.values()];
+}
