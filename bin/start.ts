@@ -14,6 +14,7 @@ import { cloudFilePath, publishCloud } from './local/cloud-file.ts';
 import { askPolicyHost } from './tour/ask-policy-host.ts';
 import { readPublishedRecord, synthesize, tourConfigFile } from './tour/assembly.ts';
 import { createSender, playScenario, type Sender } from './tour/send-scenario.ts';
+import { submitOverHttp } from './tour/submit-over-http.ts';
 import { formatTable, type TourRow } from './tour/table.ts';
 import { joinWorlds, type Scenario } from './world/scenario.ts';
 import { ownPolicyScenario, tourScenarios } from './world/scenarios.ts';
@@ -136,9 +137,10 @@ async function playTour(stage: Stage): Promise<TourRow[]> {
   for (const scenario of stage.scenarios.filter((one) => !isSingle(one))) {
     await play(scenario);
   }
+  const httpRows = await submitOverHttp(stage.cloud, sendTo);
   const policyRows = await askPolicyHost(stage.cloud, stage.own, stage.world.network.extraRoots);
   const inOrder = stage.scenarios.flatMap(({ name }) => rows.get(name) ?? []);
-  return [...inOrder, ...policyRows];
+  return [...inOrder, ...httpRows, ...policyRows];
 }
 
 async function sendFile(file: string, sender: Sender): Promise<void> {
@@ -170,6 +172,12 @@ and send it to the queue, by any AWS SDK or by the AWS command line:
 
   aws sqs send-message --queue-url ${cloud.physicalId('DeliveryQueue')} \\
     --message-body '${JSON.stringify(message)}'
+
+or over HTTP, a message in a file of yours:
+
+  curl --aws-sigv4 aws:amz:eu-west-1:execute-api --user local:local \\
+    --header 'Content-Type: message/rfc822' --data-binary @FILE.eml \\
+    '${cloud.url('HttpApi')}v1/messages?from=${message.mailFrom}&to=${sendTo}'
 
 What became of it, and why; what waits; what is cached:
 
