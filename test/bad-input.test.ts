@@ -72,10 +72,12 @@ test('each gets a clear outcome', async () => {
     expect.arrayContaining([
       expect.stringContaining('(message)'),
       expect.stringContaining('rcptTo.0.address'),
+      // RFC 5322 §2.2, RFC 5321 §4.5.2: no NUL may go on the wire.
+      expect.stringContaining('NUL'),
       expect.stringContaining('content/gone'),
     ]),
   );
-  expect(process.stores.deadLetters).toHaveLength(3);
+  expect(process.stores.deadLetters).toHaveLength(4);
 
   const outcomes = new Map(
     process.whys.flatMap(({ recipients }) =>
@@ -83,7 +85,7 @@ test('each gets a clear outcome', async () => {
     ),
   );
   const outcomeOf = (local: string): string | undefined => outcomes.get(`${local}@${domain}`);
-  for (const local of ['honest', 'u0', 'nul', 'long-line', 'empty', 'big']) {
+  for (const local of ['honest', 'u0', 'long-line', 'empty', 'big']) {
     expect(`${local}: ${outcomeOf(local)}`).toBe(`${local}: delivered 2.0.0`);
   }
   // RFC 5321 §4.5.3.1.10: the peer takes as many as it takes, and the others come in the next attempt.
@@ -93,6 +95,10 @@ test('each gets a clear outcome', async () => {
   expect(outcomeOf('eight-bit-header')).toBe('failed 5.6.7');
 
   const taken = acceptedMessages(world.mx(`mx.${domain}`).connections);
-  const digests = taken.map(({ content }) => createHash('sha256').update(content).digest('hex'));
-  expect(digests).toContain(createHash('sha256').update(big).digest('hex'));
+  // What acceptance adds to the header stands before what was handed in, or between it and the body.
+  const bodyBytes = big.length - header.length;
+  const digests = taken.map(({ content }) =>
+    createHash('sha256').update(content.subarray(-bodyBytes)).digest('hex'),
+  );
+  expect(digests).toContain(createHash('sha256').update(big.subarray(-bodyBytes)).digest('hex'));
 }, 120_000);

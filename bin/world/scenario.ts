@@ -172,7 +172,7 @@ function compareMx(expected: ExpectedMx, connections: readonly MxConnection[]): 
   );
   const channels = begun.map(({ overTls }) => (overTls ? 'tls' : 'clear'));
   const serverNames = connections.flatMap(({ tls }) => (tls === undefined ? [] : [tls.serverName]));
-  const contents = taken.map(({ content }) => content.toString('base64'));
+  const contents = taken.map(({ content }) => withoutTrace(content).toString('base64'));
   const differences = [
     ...compareValue('messages', messages, taken.length),
     ...compareValue('transactions', transactions, begun.length),
@@ -197,6 +197,12 @@ function compareMx(expected: ExpectedMx, connections: readonly MxConnection[]): 
     ),
   ];
   return differences.map((difference) => `${host}: ${difference}`);
+}
+
+/** The content without the trace line that acceptance puts in front (RFC 5321 §4.4); the rest is as it was handed in. */
+function withoutTrace(content: Buffer): Buffer {
+  const trace = /^Received:[^\n]*\n(?:[ \t][^\n]*\n)*/.exec(content.toString('latin1', 0, 2_000));
+  return content.subarray(trace?.[0].length ?? 0);
 }
 
 function compareParameters(
