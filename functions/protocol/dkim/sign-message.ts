@@ -57,7 +57,8 @@ export function signMessage(
   const bh = bodyHash.finish().toString('base64');
   return keys.map((key) => {
     const head = [
-      `v=1; a=${algorithmOf(key.privateKey)}; c=relaxed/relaxed; d=${key.domain};`,
+      `v=1; a=${algorithmOf(key.privateKey)}; c=relaxed/relaxed;`,
+      `d=${key.domain};`,
       `s=${key.selector}; t=${Math.floor(options.nowMs / 1_000)};`,
       ...foldNames(covered.names),
       `bh=${bh};`,
