@@ -108,6 +108,8 @@ function noteFailedWrite({ input }: Command, process: SimulatedProcess): void {
   const id = (input as { Key?: { id?: { S?: string } } }).Key?.id?.S;
   if (id !== undefined) {
     process.failedWrites.add(id);
+  } else {
+    process.failedAtMs = process.trueNow();
   }
 }
 

@@ -69,6 +69,9 @@ interface Account {
   isBounced: boolean;
 }
 
+/** Within this time of the last reply, what became of a message is written down. */
+const settlingMs = 60_000;
+
 /** Violations beyond these tell nothing new. */
 const violationsMax = 50;
 
@@ -160,7 +163,12 @@ export function createBooks(options: BookOptions): Books {
       (earlier) =>
         earlier.taken.isHeard &&
         !earlier.process.isDead &&
-        !earlier.process.failedWrites.has(rows.get(address)?.id ?? ''),
+        !earlier.process.failedWrites.has(rows.get(address)?.id ?? '') &&
+        // What goes before the row is written may fail, too: the next attempt, or a notification.
+        !(
+          earlier.process.failedAtMs >= earlier.atMs &&
+          earlier.process.failedAtMs < earlier.atMs + settlingMs
+        ),
     );
     if (unexcused !== undefined) {
       violate(`${address} was sent a second copy, and nothing had gone wrong with the first`);
@@ -319,7 +327,7 @@ function judgeEnd(
   if (spec.poison !== undefined) {
     return isDeadLettered && receptions.length === 0
       ? 'deadLettered'
-      : 'poison that is not a dead letter';
+      : `poison (${spec.poison}) that is not a dead letter: its row says ${state}`;
   }
   if (state === 'delivered') {
     return receptions.length > 0 ? 'delivered' : 'delivered, says the row, and nobody got it';

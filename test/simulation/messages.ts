@@ -82,7 +82,7 @@ export function makeMessage(
     recipients,
     demand: asks === 'header' ? 'optional' : asks === 'nothing' ? 'default' : 'require',
     explicit: asks === 'explicit',
-    stored: chance.happens(0.08),
+    stored: chance.happens(0.08) && poison !== 'bad base64',
     named: chance.happens(0.7),
     ...(poison !== undefined && { poison }),
   };

@@ -55,6 +55,8 @@ export function judgeChannel(question: Question): string | undefined {
   const { domain, channel, sinceMs, nowMs } = question;
   const span = { fromMs: sinceMs - knowledgeMs, toMs: nowMs };
   const moments = momentsOf([domain.timeline, channel.host.timeline], span);
+  // What was known may have run out meanwhile.
+  moments.push(nowMs);
   // A policy learnt within the time holds from then on; before it another may have held.
   moments.push(
     ...question.known.map(({ fromMs }) => fromMs).filter((ms) => ms > span.fromMs && ms <= nowMs),

@@ -7,10 +7,14 @@ export interface SimulatedProcess {
   readonly id: number;
   /** What this process takes for the time. */
   readonly now: () => number;
+  /** What it is. */
+  readonly trueNow: () => number;
   readonly timers: Timers;
   readonly isDead: boolean;
   /** Ids of messages of which a write failed, or its answer was lost. */
   readonly failedWrites: Set<string>;
+  /** When another call failed last, of which it is not known whose message it was for; epoch milliseconds. */
+  failedAtMs: number;
   /** Calls back when it ends before its time; the last one asked for counts. */
   onDeath(call: () => void): void;
   /** Ends it: whatever it waits for never comes. */
@@ -52,6 +56,7 @@ export function createProcess({
   return {
     id: ++serial,
     now: () => clock.now() + skewMs,
+    trueNow: clock.now,
     timers: {
       elapsedMs: clock.timers.elapsedMs,
       start: (run, waitMs) => clock.timers.start(unlessDead(run), waitMs),
@@ -61,6 +66,7 @@ export function createProcess({
       return isDead;
     },
     failedWrites: new Set(),
+    failedAtMs: 0,
     onDeath: (call) => {
       died = call;
     },
