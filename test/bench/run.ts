@@ -1,10 +1,12 @@
 /** `npm run bench -- NAME [--json]`: what things cost on this machine. Nothing passes or fails by it. */
 import { parseArgs } from 'node:util';
+import { benchDelivery } from './delivery.ts';
 import { benchDns } from './dns.ts';
 import { benchHostile } from './hostile.ts';
 import { formatReport, type Report } from './report.ts';
 
 const benchmarks: Readonly<Record<string, () => Promise<Report>>> = {
+  delivery: benchDelivery,
   dns: benchDns,
   hostile: benchHostile,
 };

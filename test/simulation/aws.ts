@@ -109,7 +109,7 @@ function noteFailedWrite({ input }: Command, process: SimulatedProcess): void {
   if (id !== undefined) {
     process.failedWrites.add(id);
   } else {
-    process.failedAtMs = process.trueNow();
+    process.failedAtMs.push(process.trueNow());
   }
 }
 

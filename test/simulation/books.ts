@@ -165,9 +165,8 @@ export function createBooks(options: BookOptions): Books {
         !earlier.process.isDead &&
         !earlier.process.failedWrites.has(rows.get(address)?.id ?? '') &&
         // What goes before the row is written may fail, too: the next attempt, or a notification.
-        !(
-          earlier.process.failedAtMs >= earlier.atMs &&
-          earlier.process.failedAtMs < earlier.atMs + settlingMs
+        !earlier.process.failedAtMs.some(
+          (ms) => ms >= earlier.atMs && ms < earlier.atMs + settlingMs,
         ),
     );
     if (unexcused !== undefined) {

@@ -66,7 +66,21 @@ export function makeWorld(count: number, span: Span, chance: Chance): World {
 }
 
 /** A domain whose only host answers nobody, ever. */
-export function makeDeadDomain(name: string, { startMs }: Span): { domain: Domain; host: Host } {
+export function makeDeadDomain(
+  name: string,
+  { startMs }: Pick<Span, 'startMs'>,
+): { domain: Domain; host: Host } {
+  const { domain, host } = makeQuietDomain(name, startMs, false);
+  const timeline = layEpisodes<HostTruth>({ ...plainHost, connection: 'silent' }, startMs, []);
+  return { domain, host: { ...host, timeline } };
+}
+
+/** A domain that publishes nothing, whose only host takes everything; or puts everybody off for an hour first. */
+export function makeQuietDomain(
+  name: string,
+  startMs: number,
+  isGreylisting: boolean,
+): { domain: Domain; host: Host } {
   return {
     domain: {
       name,
@@ -86,8 +100,8 @@ export function makeDeadDomain(name: string, { startMs }: Span): { domain: Domai
     host: {
       name: `mx1.${name}`,
       address: '203.0.114.9',
-      timeline: layEpisodes<HostTruth>({ ...plainHost, connection: 'silent' }, startMs, []),
-      manner: goodManner,
+      timeline: layEpisodes<HostTruth>(plainHost, startMs, []),
+      manner: { ...goodManner, greylistMs: isGreylisting ? hourMs : 0 },
     },
   };
 }

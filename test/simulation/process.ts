@@ -13,8 +13,8 @@ export interface SimulatedProcess {
   readonly isDead: boolean;
   /** Ids of messages of which a write failed, or its answer was lost. */
   readonly failedWrites: Set<string>;
-  /** When another call failed last, of which it is not known whose message it was for; epoch milliseconds. */
-  failedAtMs: number;
+  /** When other calls failed, of which it is not known whose message they were for; epoch milliseconds. */
+  readonly failedAtMs: number[];
   /** Calls back when it ends before its time; the last one asked for counts. */
   onDeath(call: () => void): void;
   /** Ends it: whatever it waits for never comes. */
@@ -66,7 +66,7 @@ export function createProcess({
       return isDead;
     },
     failedWrites: new Set(),
-    failedAtMs: 0,
+    failedAtMs: [],
     onDeath: (call) => {
       died = call;
     },

@@ -88,7 +88,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const chance = createChance(options.seed);
   const clock = createVirtualClock(startMs);
   const world = createWorld(options, chance);
-  const cloud = createCloud({ clock, chance }, options, () => wake());
+  const cloud = createCloud({ clock, chance }, () => wake(), options.duplicates ?? 0.005);
   const sinceMs = new Map<SimulatedProcess, number>();
   const books = createBooks({
     nowMs: clock.now,
@@ -182,10 +182,11 @@ function settingsFor({ domains }: World): Installation['settings'] {
   };
 }
 
-function createCloud(
+/** AWS with nothing in it yet. `arrived` is called when there is something to receive. */
+export function createCloud(
   parts: { readonly clock: VirtualClock; readonly chance: Chance },
-  { duplicates = 0.005 }: SimulationOptions,
   arrived: () => void,
+  duplicates = 0,
 ): Cloud {
   const waiting = { partition: 'waiting' };
   return {

@@ -1,0 +1,228 @@
+/** The clients that are measured, each over one connection, or over a fresh one for each message. */
+import type { TLSSocket } from 'node:tls';
+import { createTransport } from 'nodemailer';
+import { createChannelOpener } from '../../functions/adapters/net/smtp-channel.ts';
+import type { Channel, ChannelTarget, OpenChannel } from '../../functions/delivery/channel.ts';
+import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
+import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
+import type { Transaction, TransactionResult } from '../../functions/protocol/smtp/transaction.ts';
+import { createHarness, enforce, mxOf } from '../delivery/harness.ts';
+import { connectFloor, sendFloor } from './floor-client.ts';
+
+export interface Client {
+  /** Over one connection, made at the first call and kept till `close`. */
+  sendKept(count: number): Promise<void>;
+  /** Over a connection of its own each. */
+  sendFresh(count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly ca: string;
+  readonly port: number;
+}
+
+const from = 'a@sender.test';
+const to = 'b@mx.test';
+
+export function createClients(
+  target: Target,
+  content: Buffer,
+): Readonly<Record<'Sealpost' | 'delivery' | 'nodemailer' | 'floor' | 'handshake', Client>> {
+  return {
+    Sealpost: createOurs(target, content),
+    delivery: createWholeDelivery(target, content),
+    nodemailer: createNodemailer(target, content),
+    floor: createFloor(target, content),
+    handshake: createHandshakes(target),
+  };
+}
+
+function createFloor(target: Target, content: Buffer): Client {
+  let socket: Promise<TLSSocket> | undefined;
+  const message = { from, to, content: stuff(content) };
+  return {
+    sendKept: async (count) => {
+      socket ??= connectFloor(target);
+      await sendFloor(await socket, message, count);
+    },
+    sendFresh: unmeasured,
+    close: async () => {
+      (await socket)?.destroy();
+    },
+  };
+}
+
+async function unmeasured(): Promise<void> {
+  throw new RangeError('nobody asks for that');
+}
+
+function stuff(content: Buffer): Buffer {
+  return Buffer.from(content.toString('latin1').replace(/^\./gm, '..'), 'latin1');
+}
+
+const deadlineMs = (): number => Date.now() + 700_000;
+
+function openerFor(target: Target): OpenChannel {
+  return createChannelOpener({
+    network: { extraRoots: target.ca },
+    ehloName: 'out.test',
+    now: Date.now,
+    roots: [],
+  });
+}
+
+/** The channel as delivery uses it: two transactions under way, the second riding behind the end of the first. */
+function createOurs(target: Target, content: Buffer): Client {
+  const openChannel = openerFor(target);
+  const address: ChannelTarget = {
+    host: target.host,
+    address: '127.0.0.1',
+    port: target.port,
+    tls: 'pkix',
+    verdictKey: 'bench',
+  };
+  const transaction: Transaction = {
+    mailFrom: from,
+    recipients: [{ address: to }],
+    content,
+    requireTls: false,
+    smtpUtf8: false,
+  };
+  let kept: Promise<Channel> | undefined;
+  const send = async (channel: Channel, count: number): Promise<void> => {
+    let previous: Promise<TransactionResult> | undefined;
+    for (let sent = 0; sent < count; sent += 1) {
+      const next = channel.transact(transaction, deadlineMs());
+      expectDelivered(await previous);
+      previous = next;
+    }
+    expectDelivered(await previous);
+  };
+  return {
+    sendKept: async (count) => {
+      kept ??= openChannel(address, deadlineMs());
+      await send(await kept, count);
+    },
+    sendFresh: async (count) => {
+      for (let sent = 0; sent < count; sent += 1) {
+        const channel = await openChannel(address, deadlineMs());
+        await send(channel, 1);
+        await channel.quit();
+      }
+    },
+    close: async () => {
+      await (await kept)?.quit();
+    },
+  };
+}
+
+function expectDelivered(result: TransactionResult | undefined): void {
+  if (result !== undefined && result.recipients[0]?.outcome !== 'delivered') {
+    throw new Error(`not delivered: ${JSON.stringify(result)}`);
+  }
+}
+
+/** From the records of a batch to their rows, with stores in memory: all of the delivery room. */
+function createWholeDelivery(target: Target, content: Buffer): Client {
+  const harness = createHarness();
+  harness.mx.set(target.host, mxOf(target.host));
+  harness.answers.set(`${target.host} A`, {
+    kind: 'records',
+    records: ['127.0.0.1'],
+    status: 'insecure',
+    canonicalName: target.host,
+    aliases: [],
+    ttlSeconds: 60,
+  });
+  // A policy in force asks for a certificate that holds, as it does of the other clients.
+  harness.sts = enforce(target.host);
+  const now = Date.now;
+  const openChannel = openerFor(target);
+  const parts = {
+    ...harness.parts,
+    ports: { ...harness.parts.ports, now, openChannel },
+    network: { smtpPort: target.port, ipv6: false, allowPrivateAddresses: true },
+  };
+  const data = content.toString('base64');
+  let serial = 0;
+  const makeRecord = (): QueueRecord => {
+    serial += 1;
+    return {
+      messageId: `bench${serial}`,
+      receiptHandle: `bench${serial}`,
+      sentAtMs: now(),
+      body: JSON.stringify({ mailFrom: from, rcptTo: [{ address: to }], content: { data } }),
+    };
+  };
+  const pool = createChannelPool({ openChannel, perHostMax: 1, now });
+  return {
+    sendKept: async (count) => {
+      for (let left = count; left > 0; left -= 10) {
+        const records = Array.from({ length: Math.min(left, 10) }, makeRecord);
+        const kept = await deliverBatch(records, {
+          ...parts,
+          pool,
+          deadlineMs: deadlineMs(),
+          contentDeadlineMs: now() + 60_000,
+        });
+        if (kept.length > 0) {
+          throw new Error(`kept: ${kept.length} records`);
+        }
+      }
+    },
+    sendFresh: unmeasured,
+    close: pool.close,
+  };
+}
+
+function createNodemailer(target: Target, content: Buffer): Client {
+  const options = {
+    host: '127.0.0.1',
+    port: target.port,
+    requireTLS: true,
+    tls: { servername: target.host, ca: target.ca },
+  };
+  const message = { envelope: { from, to: [to] }, raw: content };
+  const pool = createTransport({
+    ...options,
+    pool: true,
+    maxConnections: 1,
+    maxMessages: Number.POSITIVE_INFINITY,
+  });
+  return {
+    sendKept: async (count) => {
+      await Promise.all(Array.from({ length: count }, () => pool.sendMail(message)));
+    },
+    sendFresh: async (count) => {
+      for (let sent = 0; sent < count; sent += 1) {
+        const transport = createTransport(options);
+        await transport.sendMail(message);
+        transport.close();
+      }
+    },
+    close: async () => pool.close(),
+  };
+}
+
+/** Sessions are resumed here too, where the sink lets them. */
+function createHandshakes(target: Target): Client {
+  let session: Buffer | undefined;
+  return {
+    sendKept: unmeasured,
+    sendFresh: async (count) => {
+      for (let made = 0; made < count; made += 1) {
+        const socket = await connectFloor({
+          ...target,
+          ...(session !== undefined && { session }),
+          gotSession: (given) => {
+            session = given;
+          },
+        });
+        socket.destroy();
+      }
+    },
+    close: async () => {},
+  };
+}
