@@ -354,6 +354,12 @@ describe('the refresh of policies', () => {
   });
 });
 
+test('the command line reads the settings that the functions have', () => {
+  const { delivery, network } = exampleProps();
+  nat.delivery.hasOutput('DeliverySettings', { Value: JSON.stringify(delivery) });
+  nat.delivery.hasOutput('NetworkSetting', { Value: JSON.stringify(network) });
+});
+
 test.each(['DeliveryQueueUrl', 'DeadLetterQueueUrl'])('output %s', (name) => {
   nat.delivery.hasOutput(name, { Value: { Ref: Match.anyValue() } });
 });
