@@ -6,6 +6,15 @@ import { taggingRuleSchema } from '../../functions/submission/tagging-rule.ts';
 import type { CrossIssue } from './domains.ts';
 import type { EgressConfig } from './egress.ts';
 import { domainName } from './names.ts';
+import { checkDkimKeys, checkRules } from './rules.ts';
+
+/** RFC 6376 §3.1: labels with dots between them; one is enough, unlike in the name of a domain. */
+const selector = z
+  .string()
+  .max(100)
+  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/, {
+    error: 'not a selector',
+  });
 
 const exceptionSchema = z.strictObject({
   domain: domainName.describe('The policy domain that is excepted, like "example.net".'),
@@ -146,7 +155,7 @@ export const deliverySchema: z.ZodType<DeliveryConfig> = z
       .array(
         z.strictObject({
           domain: domainName.describe('The domain of From addresses, and d= of the signature.'),
-          selector: domainName.describe(
+          selector: selector.describe(
             'The selector: the key record is at SELECTOR._domainkey.DOMAIN.',
           ),
           secretArn: z
@@ -191,7 +200,13 @@ function checkToggles(delivery: DeliveryConfig): readonly CrossIssue[] {
         'the address tag means nothing while requireTls is false, and stays in the address anyway. Remove it, or set requireTls to true.',
     });
   }
-  return [...issues, ...checkDaneOnly(delivery), ...checkExceptions(delivery)];
+  return [
+    ...issues,
+    ...checkDaneOnly(delivery),
+    ...checkExceptions(delivery),
+    ...checkRules(delivery.rules),
+    ...checkDkimKeys(delivery.dkimKeys),
+  ];
 }
 
 function checkDaneOnly({ dane, daneOnly, exceptions }: DeliveryConfig): readonly CrossIssue[] {

@@ -118,10 +118,24 @@ export function warnOf(config: SealpostConfig, nowMs: number): readonly string[]
 }
 
 /** What lies in a region must lie in the region that is deployed to. */
-function checkPlace({ region, egress }: SealpostConfig): readonly CrossIssue[] {
+function checkPlace({ region, egress, delivery }: SealpostConfig): readonly CrossIssue[] {
   if (region === undefined) {
     return [];
   }
+  const keys = delivery.dkimKeys.flatMap(({ secretArn }, index) =>
+    secretArn.split(':')[3] === region
+      ? []
+      : [
+          {
+            path: ['delivery', 'dkimKeys', index, 'secretArn'],
+            message: `in another region than the functions. Replicate the secret to ${region} and use the ARN there.`,
+          },
+        ],
+  );
+  return [...keys, ...checkEgressPlace(region, egress)];
+}
+
+function checkEgressPlace(region: string, egress: EgressConfig): readonly CrossIssue[] {
   if (egress.kind === 'smartHost') {
     return egress.credentialsSecretArn.split(':')[3] === region
       ? []

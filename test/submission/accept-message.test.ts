@@ -241,8 +241,8 @@ describe('what the API tells its caller, and mail by SQS gets away with', () => 
     [{}, [{ ...exception, policy: 'dane' }], /exception for rcpt\.example/, 'at run time'],
     [{ exceptions: [{ ...exception, policy: 'mta-sts' }] }, [], /exception/, 'in the config'],
   ] as const)(
-    '%#: requireTls that could not be kept: %j %j %s',
-    async (over, exceptions, reason) => {
+    '%#: requireTls that could not be kept: %j %j %s (%s)',
+    async (over, exceptions, reason, _why) => {
       const { context } = createWorld(over, { rules: [], exceptions });
       const asked = { requireTls: true };
       await expect(accept(`${complete}\r\n`, asked, { ...context, ...http })).rejects.toMatchObject(

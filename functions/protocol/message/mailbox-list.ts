@@ -24,7 +24,7 @@ export function addressDomains(value: string): readonly string[] {
     const address = open < 0 ? text : text.slice(open + 1, close < 0 ? undefined : close);
     const at = address.lastIndexOf('@');
     const domain = address.slice(at + 1).replaceAll(/[ \t]/g, '');
-    return at > 0 && /^[^"<>\\]+$/.test(domain) ? [domain] : [];
+    return at > 0 && /^[^"<>\\(),;:]+$/.test(domain) ? [domain] : [];
   });
   return [...new Set(domains)];
 }
