@@ -182,7 +182,7 @@ async function take(client: Client, { messages, isFresh = false }: Load): Promis
 }
 
 /** A message in lines of 76 octets, one of which begins with a dot. */
-function makeContent(octets: number): Buffer {
+export function makeContent(octets: number): Buffer {
   const head = 'From: <a@sender.test>\r\nTo: <b@mx.test>\r\nSubject: bench\r\n\r\n';
   const lines: string[] = [];
   for (let left = octets - head.length, line = 0; left > 0; left -= 78, line += 1) {

@@ -12,6 +12,7 @@ import { finalReplyTimeoutMsDefault } from '../../functions/adapters/net/smtp-ti
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
+import { createHostLimits } from '../../functions/delivery/host-limits.ts';
 import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
 import { reconcileOverdue } from '../../functions/delivery/reconcile-overdue.ts';
 import { requeueDue } from '../../functions/delivery/requeue-due.ts';
@@ -56,12 +57,14 @@ export type Deliver = (records: readonly QueueRecord[]) => Promise<string[]>;
 export function createDelivery(installation: Installation, process: SimulatedProcess): Deliver {
   const { settings, spoil } = installation;
   const ports = spoil(createPorts(installation, process));
+  const limits = createHostLimits(settings.connectionsPerMxMax);
   return async (records) => {
     const { now, openChannel } = ports;
     const { timers } = process;
     const pool = createChannelPool({
       openChannel,
       perHostMax: settings.connectionsPerMxMax,
+      limits,
       now,
       timers,
     });
@@ -124,7 +127,7 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
     openChannel: network.openChannel(process),
     backoffs: createBackoffTable({ client, tableName: 'retries' }),
     observe,
-  } as DeliveryPorts;
+  };
 }
 
 function createStores(

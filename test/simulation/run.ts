@@ -1,4 +1,4 @@
-/** `npm run simulate -- --messages N --seed S [--backlog N] [--json]`: prints the books; fails where they do not balance. */
+/** `npm run simulate -- --messages N --seed S [--backlog N] [--hours N] [--json]`: prints the books; fails where they do not balance. */
 import { parseArgs } from 'node:util';
 import { type SimulationResult, simulate } from './simulate.ts';
 
@@ -7,13 +7,19 @@ const { values } = parseArgs({
     messages: { type: 'string', default: '10000' },
     seed: { type: 'string' },
     backlog: { type: 'string', default: '0' },
+    hours: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
 const seed =
   values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : readCount(values.seed);
-const options = { messages: readCount(values.messages), backlog: readCount(values.backlog), seed };
+const options = {
+  messages: readCount(values.messages),
+  backlog: readCount(values.backlog),
+  seed,
+  ...(values.hours !== undefined && { hours: readCount(values.hours) }),
+};
 const begunMs = performance.now();
 const result = await simulate(options);
 const seconds = (performance.now() - begunMs) / 1_000;
@@ -22,8 +28,9 @@ process.stdout.write(
 );
 if (result.violations.length > 0) {
   const backlog = options.backlog === 0 ? '' : ` --backlog ${options.backlog}`;
+  const hours = options.hours === undefined ? '' : ` --hours ${options.hours}`;
   process.stderr.write(
-    `the books do not balance; replay: npm run simulate -- --messages ${options.messages} --seed ${seed}${backlog}\n`,
+    `the books do not balance; replay: npm run simulate -- --messages ${options.messages} --seed ${seed}${backlog}${hours}\n`,
   );
   process.exitCode = 1;
 }

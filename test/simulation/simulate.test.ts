@@ -22,6 +22,14 @@ test('the same seed gives the same books, another one others', async () => {
   expect(other.digest).not.toBe(first.digest);
 });
 
+test('3,000 messages for a dead domain hold up nobody else', async () => {
+  const without = await simulate({ messages: 1_000, seed: 3, hours: 26 });
+  const backlogged = await simulate({ messages: 1_000, seed: 3, hours: 26, backlog: 3_000 });
+  expect(backlogged.violations).toEqual([]);
+  expect(backlogged.medianDelaySeconds).toBeLessThan(without.medianDelaySeconds * 1.2);
+  expect(backlogged.p90DelaySeconds).toBeLessThan(without.p90DelaySeconds * 1.5);
+});
+
 /** One port of delivery changed. */
 const change =
   <K extends keyof DeliveryPorts>(name: K, spoil: (port: DeliveryPorts[K]) => DeliveryPorts[K]) =>

@@ -36,6 +36,8 @@ export interface SimulationOptions {
   readonly deaths?: number;
   /** How many records come twice; default 0.5 %. */
   readonly duplicates?: number;
+  /** Ends the run after so much time, and asks of nobody who waits how it will end. */
+  readonly hours?: number;
   /** Ends the run at the first thing that must not happen. */
   readonly untilViolation?: boolean;
   /** Leaves out the hourly search for what was lost. */
@@ -121,14 +123,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
   startTimetable(run, options, () => {
-    const isOver = options.untilViolation === true && books.violations.length > 0;
-    return isOver || (isSubmitted() && isEmpty(run));
+    const isSpoilt = options.untilViolation === true && books.violations.length > 0;
+    const { hours = Number.POSITIVE_INFINITY } = options;
+    const isCut = clock.now() >= startMs + hours * hourMs;
+    return isSpoilt || isCut || (isSubmitted() && isEmpty(run));
   });
   await clock.run();
   for (const { body, reason } of cloud.deadLetters) {
     books.deadLettered(body, reason);
   }
-  const summary = books.close();
+  const summary = books.close({ isWhole: options.hours === undefined });
   return {
     seed: options.seed,
     messages: options.messages,
