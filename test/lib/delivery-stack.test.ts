@@ -10,6 +10,7 @@ import {
 } from './synthesize.ts';
 
 const secretArn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:relay-AbCdEf';
+const dkimArn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:dkim-AbCdEf';
 
 /** The example, sending through NAT gateways. */
 let nat: Templates;
@@ -27,6 +28,11 @@ beforeAll(() => {
       delivery: {
         ...delivery,
         smartHost: { host: 'relay.example.com', port: 465, credentialsSecretArn: secretArn },
+        dkimKeys: ['example.com', 'example.org'].map((domain) => ({
+          domain,
+          selector: 's1',
+          secretArn: dkimArn,
+        })),
       },
     },
   });
@@ -318,9 +324,12 @@ describe('egress through a smart host', () => {
     expect(statements.filter(({ Resource }) => Resource === '*')).toEqual([]);
   });
 
-  test('may read the one secret', () => {
+  test.each([
+    [secretArn, "the smart host's credentials"],
+    [dkimArn, 'a DKIM key, for as many domains as it signs'],
+  ])('may read the secret %s, and do nothing else with it (%s)', (arn, _why) => {
     const statements = statementsOf(relayed.delivery, 'Sealpost function deliver');
-    expect(allowedActions(statements, secretArn)).toEqual(['secretsmanager:GetSecretValue']);
+    expect(allowedActions(statements, arn)).toEqual(['secretsmanager:GetSecretValue']);
   });
 });
 
