@@ -87,8 +87,6 @@ export interface DeadLetterQueue {
   receive(limit: number, hideSeconds: number): Promise<readonly DeadLetter[]>;
   /** Shows records again at once. */
   putBack(letters: readonly DeadLetter[]): Promise<void>;
-  /** Sends a record's body to the delivery queue. */
-  redrive(body: string): Promise<void>;
   remove(letter: DeadLetter): Promise<void>;
 }
 

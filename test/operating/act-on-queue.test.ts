@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest';
+import { type ActRequest, actOnQueue } from '../../functions/operating/act-on-queue.ts';
+import type { Deed } from '../../functions/operating/delivery-actions.ts';
+import { listWaiting } from '../../functions/operating/list-waiting.ts';
+import { showMessage } from '../../functions/operating/show-message.ts';
+import { waitingCursorSchema } from '../../functions/operating/waiting-cursor.ts';
+import { claimRequest, minuteMs, noonMs, preparedMessage } from '../delivery/port-fixtures.ts';
+import { createQueueWorld, type QueueWorld } from './queue-world.ts';
+
+const actor = { author: 'arn:aws:iam::1:user/alice', reason: 'the recipient asked for it' };
+const one = { kind: 'message', id: 'm-1' } as const;
+
+function act(world: QueueWorld, deed: Deed, changes: Partial<ActRequest> = {}) {
+  return actOnQueue({ selection: one, deed, actor, limit: 50, ...changes }, world);
+}
+
+const done = { done: 1, skipped: [] };
+
+describe('retry now', () => {
+  test('sends the next attempt, and lets a domain that backs off be probed', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    expect(await act(world, { action: 'retry' })).toEqual(done);
+    expect(world.stores.sent).toMatchObject([{ id: 'm-1', attempt: 2 }]);
+    expect(world.hastened).toEqual(['example.org']);
+  });
+
+  test.each<[string, (world: QueueWorld) => Promise<unknown>, string]>([
+    ['nobody knows the id', async () => {}, 'unknown'],
+    [
+      'an attempt is under way',
+      async (world) => {
+        await world.putOff();
+        await world.begin(
+          preparedMessage({ attempt: 2, content: (await kept(world)) ?? { data: '' } }),
+        );
+      },
+      'busy',
+    ],
+    [
+      'it is held',
+      async (world) => {
+        await world.putOff();
+        await act(world, { action: 'hold' });
+      },
+      'held',
+    ],
+    [
+      'its first attempt was begun with what only the queue has',
+      async (world) => {
+        await world.begin(preparedMessage({ content: { data: 'aGVsbG8=' } }));
+        world.nowMs = noonMs + 20 * minuteMs;
+      },
+      'queued',
+    ],
+  ])('skipped: %s', async (_reason, history, reason) => {
+    const world = createQueueWorld();
+    await history(world);
+    const result = await act(world, { action: 'retry' });
+    expect(result).toMatchObject({ done: 0, skipped: [{ reason, count: 1 }] });
+    expect(world.stores.sent).toEqual([]);
+  });
+});
+
+async function kept(world: QueueWorld) {
+  return (await world.ports.control.readDelivery('m-1', 'example.org'))?.content;
+}
+
+describe('hold and release', () => {
+  test('what is held is not attempted; released, its next attempt is sent', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    await act(world, { action: 'hold' });
+    const message = preparedMessage({ attempt: 2 });
+    expect(await world.ports.messages.claim(claimRequest({ message }))).toEqual({ kind: 'held' });
+    expect(await act(world, { action: 'release' })).toEqual(done);
+    expect(world.stores.sent).toMatchObject([{ id: 'm-1', attempt: 2 }]);
+    expect(await world.ports.messages.claim(claimRequest({ message }))).toMatchObject({
+      kind: 'claimed',
+    });
+  });
+
+  test('each is noted in the history, with who and why', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    await act(world, { action: 'hold' });
+    await act(world, { action: 'release' });
+    const shown = await showMessage('m-1', world.ports.control);
+    expect(shown?.parts[0]?.actions).toMatchObject([
+      { action: 'hold', ...actor },
+      { action: 'release', ...actor },
+    ]);
+  });
+});
+
+describe('cancel', () => {
+  test.each([
+    [true, 1, 'the sender is told'],
+    [false, 0, 'the sender is not told'],
+  ])('bounce %s: recipients have failed; %s notification: %s', async (bounce, notifications) => {
+    const world = createQueueWorld();
+    await world.putOff();
+    expect(await act(world, { action: 'cancel', bounce })).toEqual(done);
+    const row = await world.ports.control.readDelivery('m-1', 'example.org');
+    expect(row).toMatchObject({ state: 'finished', why: { decision: { code: 'cancelled' } } });
+    expect(row?.recipients.map(({ state }) => state)).toEqual(['failed', 'failed']);
+    expect(world.stores.sent).toHaveLength(notifications);
+    expect(world.stores.sent.every(({ mailFrom }) => mailFrom === '')).toBe(true);
+  });
+
+  test('what is held can be cancelled', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    await act(world, { action: 'hold' });
+    expect(await act(world, { action: 'cancel', bounce: true })).toEqual(done);
+  });
+
+  test('an attempt that is under way cannot; it is said until when', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    await world.begin(
+      preparedMessage({ attempt: 2, content: (await kept(world)) ?? { data: '' } }),
+    );
+    const result = await act(world, { action: 'cancel', bounce: true });
+    expect(result).toMatchObject({
+      done: 0,
+      skipped: [{ reason: 'busy', untilMs: noonMs + 10 * minuteMs }],
+    });
+    expect(world.actions).toEqual([]);
+  });
+
+  test('twice is once: the second finds it finished, and tells nobody', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    await act(world, { action: 'cancel', bounce: true });
+    const result = await act(world, { action: 'cancel', bounce: true });
+    expect(result.skipped).toMatchObject([{ reason: 'finished' }]);
+    expect(world.stores.sent).toHaveLength(1);
+  });
+
+  test('where the notification cannot be sent, the message goes on as before', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    world.stores.fail('enqueue', 'before');
+    await expect(act(world, { action: 'cancel', bounce: true })).rejects.toMatchObject({
+      code: 'store-unavailable',
+    });
+    const content = (await kept(world)) ?? { data: '' };
+    const message = preparedMessage({ attempt: 2, content });
+    expect(await world.ports.messages.claim(claimRequest({ message }))).toMatchObject({
+      kind: 'claimed',
+    });
+  });
+});
+
+test('override: recorded in the row with who and why, and explicit only where it demands', async () => {
+  const world = createQueueWorld();
+  await world.putOff();
+  expect(await act(world, { action: 'override', demand: 'default' })).toEqual(done);
+  const row = await world.ports.control.readDelivery('m-1', 'example.org');
+  expect(row?.demand).toEqual({
+    demand: 'default',
+    demandReason: `overridden by ${actor.author}: ${actor.reason}`,
+    explicit: false,
+  });
+  await act(world, { action: 'override', demand: 'require' });
+  expect(world.actions.map(({ detail }) => detail)).toEqual(['demand: default', 'demand: require']);
+  expect((await world.ports.control.readDelivery('m-1', 'example.org'))?.demand.explicit).toBe(
+    true,
+  );
+});
+
+describe('many', () => {
+  async function fill(world: QueueWorld, count: number): Promise<void> {
+    for (let n = 0; n < count; n += 1) {
+      const domain = n % 2 === 0 ? 'example.org' : 'example.net';
+      const mailFrom = n % 3 === 0 ? '' : 'Alice@example.com';
+      const submittedAt = new Date(noonMs + n).toISOString();
+      const prepared = { ...preparedMessage().prepared, domain, hash: '' };
+      await world.putOff({ id: `m-${n}`, mailFrom, submittedAt, prepared });
+    }
+  }
+
+  test.each<[string, ActRequest['selection'], number]>([
+    ['a domain', { kind: 'domain', domain: 'example.net' }, 15],
+    ['a sender, whatever its case', { kind: 'sender', sender: 'alice@EXAMPLE.com' }, 20],
+    ['the null sender', { kind: 'sender', sender: '' }, 10],
+    ['all', { kind: 'all' }, 30],
+  ])('%s: page by page, none twice and none left out', async (_reason, selection, count) => {
+    const world = createQueueWorld();
+    await fill(world, 30);
+    let total = 0;
+    let cursor: string | undefined;
+    do {
+      const place = cursor === undefined ? {} : { cursor: waitingCursorSchema.parse(cursor) };
+      const result = await act(world, { action: 'hold' }, { selection, limit: 7, ...place });
+      expect(result.done).toBeLessThanOrEqual(7);
+      expect(result.skipped).toEqual([]);
+      total += result.done;
+      cursor = result.cursor;
+    } while (cursor !== undefined);
+    expect(total).toBe(count);
+  });
+
+  test('a page that is asked for again passes over what is done, and says why', async () => {
+    const world = createQueueWorld();
+    await fill(world, 6);
+    await act(world, { action: 'hold' }, { selection: { kind: 'all' } });
+    const again = await act(world, { action: 'hold' }, { selection: { kind: 'all' } });
+    expect(again).toMatchObject({ done: 0, skipped: [{ reason: 'held', count: 6 }] });
+    expect(again.skipped[0]?.examples).toHaveLength(3);
+  });
+
+  test('the list is oldest first over all shards, and filters by hold', async () => {
+    const world = createQueueWorld();
+    await fill(world, 25);
+    await act(world, { action: 'hold' }, { selection: { kind: 'message', id: 'm-3' } });
+    const all = await listWaiting({ order: 'age', limit: 100 }, world.ports.waiting);
+    expect(all.deliveries.map(({ id }) => id)).toEqual(
+      Array.from({ length: 25 }, (_, n) => `m-${n}`),
+    );
+    expect(all.cursor).toBeUndefined();
+    const held = await listWaiting({ order: 'due', held: true, limit: 100 }, world.ports.waiting);
+    expect(held.deliveries).toMatchObject([{ id: 'm-3', held: { author: actor.author } }]);
+  });
+});
+
+test('a whole message is acted upon and shown with all of its parts', async () => {
+  const world = createQueueWorld();
+  const parts = [];
+  for (const domain of ['example.org', 'example.net']) {
+    const prepared = { ...preparedMessage().prepared, domain, wholeId: 'w-1' };
+    const key = await world.putOff({ id: `part-${domain.slice(-3)}`, prepared });
+    parts.push({ ...key, demand: 'default', demandReason: '', recipients: [] } as const);
+  }
+  world.wholes.set('w-1', {
+    id: 'w-1',
+    mailFrom: 'alice@example.com',
+    submittedAt: '2026-11-24T12:00:00.000Z',
+    expiresAt: '2026-11-29T12:00:00.000Z',
+    bytes: 100,
+    via: 'http',
+    fingerprint: 'f',
+    parts,
+    queued: true,
+  });
+  const selection = { kind: 'message', id: 'w-1' } as const;
+  expect(await act(world, { action: 'hold' }, { selection })).toEqual({ done: 2, skipped: [] });
+  const shown = await showMessage('w-1', world.ports.control);
+  expect(shown?.parts.map(({ id }) => id)).toEqual(['part-org', 'part-net']);
+});
