@@ -36,12 +36,12 @@ const profiles = {
   implicit: 4,
   null: 1,
   'no such domain': 1,
-  dead: 3,
+  dead: 1,
   'unusable TLSA': 2,
-  'failing TLSA': 1,
-  'mismatching TLSA': 1,
-  'unlisted host': 1,
-  'enforce and a bad certificate': 1,
+  'failing TLSA': 0.4,
+  'mismatching TLSA': 0.4,
+  'unlisted host': 0.4,
+  'enforce and a bad certificate': 0.4,
   'DANE only': 3,
 } as const;
 

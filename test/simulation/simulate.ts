@@ -159,7 +159,7 @@ function noteEvent(event: DeliveryEvent, counts: { faults: number }, violations:
 
 function createWorld({ backlog = 0 }: SimulationOptions, chance: Chance): World {
   const span = { startMs, endMs: startMs + arrivalMs + dayMs };
-  const { domains, hosts } = makeWorld(80, span, chance);
+  const { domains, hosts } = makeWorld(150, span, chance);
   if (backlog === 0) {
     return { domains, hosts };
   }
