@@ -224,7 +224,7 @@ describe('message/rfc822', () => {
       'UTF-8',
     ],
     [`${least}&X-Amz-Signature=00`, {}, 'a signature in the query'],
-  ])('%s: %j, %s', (query, envelope) => {
+  ])('%s: %j, %s', (query, envelope, _reason) => {
     expect(readOf(raw(query)).envelope).toMatchObject(envelope);
   });
 
