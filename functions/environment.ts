@@ -140,6 +140,9 @@ export interface SubmitEnvironment {
   readonly SEALPOST_DELIVERY_QUEUE_URL: string;
 }
 
+/** The operating half of the HTTP API. It cancels as delivery settles, so it sees what delivery sees. */
+export type OperateEnvironment = DeliverEnvironment;
+
 /** The return of what is due to the delivery queue, once a minute. */
 export interface RequeueEnvironment {
   readonly SEALPOST_RETRY_TABLE: string;

@@ -2,10 +2,15 @@
 import { Duration, Stack, type StackProps, Validations } from 'aws-cdk-lib';
 import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import type { DeliverySettings, SubmitEnvironment } from '../functions/environment.ts';
+import type {
+  DeliverySettings,
+  NetworkSetting,
+  SubmitEnvironment,
+} from '../functions/environment.ts';
 import type { DeliveryStack } from './delivery-stack.ts';
 import { HandlerFunction } from './handler-function.ts';
 import { HttpInterface, type HttpInterfaceProps } from './http-interface.ts';
+import { createOperateFunction, operateRoutes } from './operating-api.ts';
 import type { StateStack } from './state-stack.ts';
 import { grantTable } from './table-grants.ts';
 
@@ -14,6 +19,7 @@ export interface ApiStackProps extends StackProps {
   readonly state: StateStack;
   readonly queues: Pick<DeliveryStack, 'deliveryQueue' | 'deadLetterQueue'>;
   readonly delivery: DeliverySettings;
+  readonly network: NetworkSetting;
   readonly api: HttpInterfaceProps;
 }
 
@@ -29,6 +35,8 @@ export class ApiStack extends Stack {
     const http = new HttpInterface(this, 'Http', props.api);
     const submit = createSubmitFunction(this, props);
     http.addRoutes({ handler: submit, routes: submitRoutes, scope: 'submit' });
+    const operate = createOperateFunction(this, props);
+    http.addRoutes({ handler: operate, routes: operateRoutes, scope: 'operate' });
   }
 }
 

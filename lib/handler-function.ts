@@ -21,6 +21,7 @@ export interface HandlerFunctionProps {
   /** The file in functions/handlers, without `.ts`; it exports `handler`. */
   readonly handler:
     | 'deliver'
+    | 'operate'
     | 'policy-host'
     | 'reconcile'
     | 'refresh-policies'

@@ -43,6 +43,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     state,
     queues,
     delivery: props.delivery,
+    network: props.network,
     api: props.api,
   });
   if (props.domains.length > 0) {

@@ -157,7 +157,11 @@ function createStores(
     bucket: environment.SEALPOST_MESSAGE_BUCKET,
   });
   return {
-    messages: createMessageTable({ client, tableName: environment.SEALPOST_MESSAGE_TABLE }),
+    messages: createMessageTable({
+      client,
+      tableName: environment.SEALPOST_MESSAGE_TABLE,
+      historyDays: environment.SEALPOST_DELIVERY.historyDays,
+    }),
     retries: createRetryTable({ client, tableName: environment.SEALPOST_RETRY_TABLE, now }),
     backoffs: rememberAbsence(
       createBackoffTable({ client, tableName: environment.SEALPOST_RETRY_TABLE }),

@@ -1,6 +1,7 @@
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readSubmitEnvironment } from '../../functions/handlers/read-environment.ts';
+import { operateRoutes } from '../../lib/operating-api.ts';
 import { allowedActions, createApp, exampleProps, statementsOf } from './synthesize.ts';
 
 const routes = ['GET /v1/messages/{id}', 'POST /v1/messages', 'POST /v1/uploads'];
@@ -124,6 +125,52 @@ describe('the submit function', () => {
     ['"*"', [], 'nothing on everything'],
   ])('may do on %s: %j, %s', (resource, actions) => {
     const statements = statementsOf(shipped, 'Sealpost function submit');
+    expect(allowedActions(statements, resource)).toEqual(actions);
+  });
+});
+
+describe('the operate function', () => {
+  test('is outside the VPC and below the patience of API Gateway', () => {
+    shipped.hasResourceProperties('AWS::Lambda::Function', {
+      Description: Match.stringLikeRegexp('^Shows and changes the queue'),
+      Timeout: 29,
+      VpcConfig: Match.absent(),
+    });
+  });
+
+  test('each of its routes is declared, and asks for the scope of operators', () => {
+    const declared = routesOf(withTokens).filter(({ RouteKey }) =>
+      (operateRoutes as readonly string[]).includes(String(RouteKey)),
+    );
+    expect(declared).toHaveLength(operateRoutes.length);
+    for (const { AuthorizationScopes } of declared) {
+      expect(AuthorizationScopes).toEqual(['sealpost/operate']);
+    }
+  });
+
+  test.each([
+    [
+      'MessageTable',
+      [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
+        'dynamodb:Query',
+        'dynamodb:UpdateItem',
+      ],
+      'rows and what operators did; the second Query is of the lists of what waits',
+    ],
+    ['RetryTable', ['dynamodb:GetItem', 'dynamodb:UpdateItem'], 'makes a probe due'],
+    [
+      'DeadLetterQueue',
+      ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'],
+      'looks at dead letters and removes them',
+    ],
+    ['DeliveryQueue', ['sqs:SendMessage'], 'sends again, and notifies'],
+    ['/content/*', ['s3:DeleteObject', 's3:PutObject'], 'removes what was cancelled'],
+    ['"*"', [], 'nothing on everything'],
+  ])('may do on %s: %j, %s', (resource, actions) => {
+    const statements = statementsOf(shipped, 'Sealpost function operate');
     expect(allowedActions(statements, resource)).toEqual(actions);
   });
 });
