@@ -11,7 +11,7 @@ import type { WhyRecord } from '../../functions/delivery/why.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import type { QueueMessage } from '../../functions/submission/queue-message.ts';
 import { type Boundaries, copy, createBoundaries, type Run } from './boundaries.ts';
-import { createMemoryMessages } from './memory-messages.ts';
+import { createMemoryMessages, type MemoryRow } from './memory-messages.ts';
 import { createMemoryBackoffs, createMemoryRetries, type MemoryRetries } from './memory-retries.ts';
 import { mailBucket } from './port-fixtures.ts';
 
@@ -25,12 +25,14 @@ export interface MemoryPorts extends Omit<Boundaries, 'run'>, MemoryRetries {
   readonly deadLetters: readonly { readonly body: string; readonly reason: string }[];
   readonly hidden: readonly { readonly receiptHandle: string; readonly seconds: number }[];
   readonly whyHistory: readonly WhyRecord[];
+  /** Of the message store, by `id#domain`. */
+  readonly messageRows: Map<string, MemoryRow>;
 }
 
 /** @param now The clock of whoever puts something off; default: one that stands still at the beginning of time. */
 export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
   const { run, calls, fail, intercept } = createBoundaries();
-  const { messages, whyHistory } = createMemoryMessages(run);
+  const { messages, whyHistory, rows: messageRows } = createMemoryMessages(run);
   const sent: QueueMessage[] = [];
   const deadLetters: { readonly body: string; readonly reason: string }[] = [];
   const hidden: { readonly receiptHandle: string; readonly seconds: number }[] = [];
@@ -54,6 +56,7 @@ export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
     deadLetters,
     hidden,
     whyHistory,
+    messageRows,
     fail,
     intercept,
   };

@@ -45,6 +45,23 @@ describe('what it costs', () => {
   });
 });
 
+describe('hasten', () => {
+  test('makes the next probe due now, which somebody then takes; the failures stay counted', async () => {
+    const { store } = await makeTable();
+    await store.prolong(domain, probeAtMs, noonMs);
+    expect(await store.takeProbe(domain, probeAtMs, noonMs + 1)).toBe(false);
+    await store.hasten(domain, noonMs + 1);
+    expect(await store.takeProbe(domain, probeAtMs, noonMs + 1)).toBe(true);
+    expect(await store.read(domain)).toMatchObject({ failures: 1 });
+  });
+
+  test('does nothing where nobody backs off', async () => {
+    const { store } = await makeTable();
+    await store.hasten(domain, noonMs);
+    expect(await store.read(domain)).toBeUndefined();
+  });
+});
+
 describe('a lost answer', () => {
   test('to the first failure: it is not counted twice', async () => {
     const { client, store } = await makeTable();
