@@ -46,7 +46,7 @@ export interface Installation {
 export const bucket = 'mail';
 
 /** Lambda's 15 minutes. */
-export const invocationMs = 15 * 60_000;
+export const invocationMs: number = 15 * 60_000;
 
 /** Kept back at the end of an invocation, as in functions/handlers/deliver.ts. */
 const marginMs = 15_000;
