@@ -7,6 +7,7 @@
  */
 import { createCertificates } from '../../bin/world/certificates.ts';
 import { measureCalls } from './aws-calls.ts';
+import { measureLocalCloud } from './local-cloud.ts';
 import { cpuSecondsSince, type Measurement, median, type Report } from './report.ts';
 import { type Client, createClients } from './smtp-clients.ts';
 import { startSink } from './start-sink.ts';
@@ -61,7 +62,7 @@ export async function benchDelivery(): Promise<Report> {
   const { key, cert } = await certificates.credential('valid', host);
   const sink = await startSink({ key: String(key), cert: String(cert), delayMs });
   try {
-    const measurements: Measurement[] = [...(await measureCalls())];
+    const measurements: Measurement[] = [...(await measureCalls()), await measureLocalCloud()];
     for (const load of loads) {
       measurements.push(
         ...(await measureLoad(load, {

@@ -3,12 +3,13 @@
  * §3.1, with no look at any reply but for the 354 in it.
  */
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 
 export interface FloorTarget {
   readonly port: number;
   readonly host: string;
-  readonly ca: string;
+  /** Trusts the sink's root. */
+  readonly context: SecureContext;
   /** A session to resume. */
   readonly session?: Buffer;
   readonly gotSession?: (session: Buffer) => void;
@@ -25,7 +26,7 @@ export async function connectFloor(target: FloorTarget): Promise<TLSSocket> {
   const secured = connectTls({
     socket,
     servername: target.host,
-    ca: target.ca,
+    secureContext: target.context,
     ...(target.session !== undefined && { session: target.session }),
   });
   if (target.gotSession !== undefined) {

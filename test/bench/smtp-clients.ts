@@ -1,5 +1,5 @@
 /** The clients that are measured, each over one connection, or over a fresh one for each message. */
-import type { TLSSocket } from 'node:tls';
+import { createSecureContext, type TLSSocket } from 'node:tls';
 import { createTransport } from 'nodemailer';
 import { createChannelOpener } from '../../functions/adapters/net/smtp-channel.ts';
 import type { Channel, ChannelTarget, OpenChannel } from '../../functions/delivery/channel.ts';
@@ -41,10 +41,11 @@ export function createClients(
 
 function createFloor(target: Target, content: Buffer): Client {
   let socket: Promise<TLSSocket> | undefined;
+  const context = createSecureContext({ ca: target.ca });
   const message = { from, to, content: stuff(content) };
   return {
     sendKept: async (count) => {
-      socket ??= connectFloor(target);
+      socket ??= connectFloor({ ...target, context });
       await sendFloor(await socket, message, count);
     },
     sendFresh: unmeasured,
@@ -209,12 +210,14 @@ function createNodemailer(target: Target, content: Buffer): Client {
 /** Sessions are resumed here too, where the sink lets them. */
 function createHandshakes(target: Target): Client {
   let session: Buffer | undefined;
+  const context = createSecureContext({ ca: target.ca });
   return {
     sendKept: unmeasured,
     sendFresh: async (count) => {
       for (let made = 0; made < count; made += 1) {
         const socket = await connectFloor({
           ...target,
+          context,
           ...(session !== undefined && { session }),
           gotSession: (given) => {
             session = given;
