@@ -47,13 +47,47 @@ export function canonicalizeContent(content: Uint8Array): CanonicalContent {
   return { octets: whole, eightBit, eightBitHeader: eightBit && hasEightBitHeader(whole) };
 }
 
+/** Dots up to which octets between them are copied; beyond, whole windows are rewritten. */
+const dotsCopiedMax = 256;
+
 /** Doubles each dot that begins a line (RFC 5321 §4.5.2) of canonical content; gives back `octets` if there is none. */
 export function stuffDots(octets: Buffer): Buffer {
-  if (octets[0] !== dot && !octets.includes('\n.')) {
+  const dots = findLeadingDots(octets);
+  if (dots.length === 0) {
     return octets;
+  }
+  if (dots.length <= dotsCopiedMax) {
+    return doubleDots(octets, dots);
   }
   const stuffed = rewrite(octets, isBeforeDot, (text) => text.replaceAll('\n.', '\n..'));
   return octets[0] === dot ? Buffer.concat([Buffer.from('.'), stuffed]) : stuffed;
+}
+
+/** Where lines begin with a dot; some of the places, where there are more than can be copied. */
+function findLeadingDots(octets: Buffer): number[] {
+  const dots = octets[0] === dot ? [0] : [];
+  for (
+    let at = octets.indexOf('\n.');
+    at >= 0 && dots.length <= dotsCopiedMax;
+    at = octets.indexOf('\n.', at + 2)
+  ) {
+    dots.push(at + 1);
+  }
+  return dots;
+}
+
+function doubleDots(octets: Buffer, dots: readonly number[]): Buffer {
+  const stuffed = Buffer.allocUnsafe(octets.length + dots.length);
+  let from = 0;
+  let to = 0;
+  for (const at of dots) {
+    to += octets.copy(stuffed, to, from, at);
+    stuffed[to] = dot;
+    to += 1;
+    from = at;
+  }
+  octets.copy(stuffed, to, from);
+  return stuffed;
 }
 
 /**
