@@ -2,17 +2,19 @@
  * What it costs to hand messages over: the AWS calls of one, and the work of the sending side over verified TLS on
  * loopback, in turn with nodemailer's pool on the same raw messages and with a client that does nothing it need not.
  *
- * The sink and its slow double are another process, so that CPU is that of the clients alone. All send over one
- * connection. The calls are counted at the SDK's clients, which answer from the simulation's stores.
+ * Each client is a process, and the sink with its slow double is another, so that CPU is that of one client alone. All send
+ * over one connection. The calls are counted at the SDK's clients, which answer from the simulation's stores.
  */
 import { createCertificates } from '../../bin/world/certificates.ts';
 import { measureCalls } from './aws-calls.ts';
+import { type ClientProcess, startClient, startSink } from './bench-processes.ts';
 import { measureLocalCloud } from './local-cloud.ts';
-import { cpuSecondsSince, type Measurement, median, type Report } from './report.ts';
-import { type Client, createClients } from './smtp-clients.ts';
-import { startSink } from './start-sink.ts';
+import { type Measurement, median, type Report } from './report.ts';
+import type { ClientName } from './smtp-clients.ts';
 
 const rounds = 5;
+/** In which code becomes warm; they do not count. */
+const warmingRounds = 2;
 /** Each way. */
 const delayMs = 10;
 const host = 'mx.test';
@@ -78,7 +80,8 @@ export async function benchDelivery(): Promise<Report> {
   }
 }
 
-interface Taken {
+/** What one message took. */
+interface Share {
   readonly perSecond: number;
   readonly cpuMicroseconds: number;
 }
@@ -87,29 +90,26 @@ async function measureLoad(
   load: Load,
   target: { readonly host: string; readonly ca: string; readonly port: number },
 ): Promise<Measurement[]> {
-  const content = makeContent(load.octets);
-  const clients = createClients(target, content);
-  const names = (
+  const content = makeContent(load.octets).toString('latin1');
+  const names: readonly ClientName[] =
     load.isFresh === true
       ? ['Sealpost', 'handshake', 'nodemailer']
-      : ['Sealpost', 'delivery', 'nodemailer', 'floor']
-  ) as readonly (keyof typeof clients)[];
-  const taken = new Map<string, Taken[]>(names.map((name) => [name, []]));
-  // In turn; but for the whole delivery, whose stores keep all that they are given: it comes after the others.
-  for (const group of [names.filter((name) => name !== 'delivery'), ['delivery'] as const]) {
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const name of group.filter((each) => names.includes(each))) {
-        const result = await take(clients[name], load);
-        // The first round warms the code up.
-        if (round > 0) {
-          taken.get(name)?.push(result);
-        }
+      : ['Sealpost', 'delivery', 'nodemailer', 'floor'];
+  const clients = new Map(names.map((name) => [name, startClient({ name, target, content })]));
+  const shares = new Map<string, Share[]>(names.map((name) => [name, []]));
+  for (let round = 0; round < warmingRounds + rounds; round += 1) {
+    for (const [name, client] of clients) {
+      const share = await take(client, load);
+      if (round >= warmingRounds) {
+        shares.get(name)?.push(share);
       }
     }
   }
-  await Promise.all(names.map((name) => clients[name].close()));
-  const of = (name: string, key: keyof Taken): number =>
-    median((taken.get(name) ?? []).map((each) => each[key]));
+  for (const client of clients.values()) {
+    client.stop();
+  }
+  const of = (name: string, key: keyof Share): number =>
+    median((shares.get(name) ?? []).map((each) => each[key]));
   return [
     ...names.flatMap((name): Measurement[] => [
       { what: `${load.what}: ${labels[name]}`, value: of(name, 'perSecond'), unit: '/s' },
@@ -133,7 +133,7 @@ const labels = {
 
 function ratios(
   { what, aims }: Load,
-  of: (name: string, key: keyof Taken) => number,
+  of: (name: string, key: keyof Share) => number,
 ): readonly Measurement[] {
   const speed = of('Sealpost', 'perSecond') / of('nodemailer', 'perSecond');
   const cpu = of('nodemailer', 'cpuMicroseconds') / of('Sealpost', 'cpuMicroseconds');
@@ -174,15 +174,9 @@ function ratios(
   return rows.filter((row) => row !== undefined);
 }
 
-async function take(client: Client, { messages, isFresh = false }: Load): Promise<Taken> {
-  const begun = process.cpuUsage();
-  const begunMs = performance.now();
-  await (isFresh ? client.sendFresh(messages) : client.sendKept(messages));
-  const seconds = (performance.now() - begunMs) / 1_000;
-  return {
-    perSecond: messages / seconds,
-    cpuMicroseconds: (cpuSecondsSince(begun) * 1e6) / messages,
-  };
+async function take(client: ClientProcess, { messages, isFresh = false }: Load): Promise<Share> {
+  const { seconds, cpuMicroseconds } = await client.run({ count: messages, isFresh });
+  return { perSecond: messages / seconds, cpuMicroseconds: cpuMicroseconds / messages };
 }
 
 /** A message in lines of 76 octets, one of which begins with a dot. */

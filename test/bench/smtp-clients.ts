@@ -10,11 +10,10 @@ import { createHarness, enforce, mxOf } from '../delivery/harness.ts';
 import { connectFloor, sendFloor } from './floor-client.ts';
 
 export interface Client {
-  /** Over one connection, made at the first call and kept till `close`. */
+  /** Over one connection, made at the first call and kept. */
   sendKept(count: number): Promise<void>;
   /** Over a connection of its own each. */
   sendFresh(count: number): Promise<void>;
-  close(): Promise<void>;
 }
 
 export interface Target {
@@ -26,17 +25,21 @@ export interface Target {
 const from = 'a@sender.test';
 const to = 'b@mx.test';
 
-export function createClients(
-  target: Target,
-  content: Buffer,
-): Readonly<Record<'Sealpost' | 'delivery' | 'nodemailer' | 'floor' | 'handshake', Client>> {
-  return {
-    Sealpost: createOurs(target, content),
-    delivery: createWholeDelivery(target, content),
-    nodemailer: createNodemailer(target, content),
-    floor: createFloor(target, content),
-    handshake: createHandshakes(target),
-  };
+export type ClientName = 'Sealpost' | 'delivery' | 'nodemailer' | 'floor' | 'handshake';
+
+export function createClient(name: ClientName, target: Target, content: Buffer): Client {
+  switch (name) {
+    case 'Sealpost':
+      return createOurs(target, content);
+    case 'delivery':
+      return createWholeDelivery(target, content);
+    case 'nodemailer':
+      return createNodemailer(target, content);
+    case 'floor':
+      return createFloor(target, content);
+    case 'handshake':
+      return createHandshakes(target);
+  }
 }
 
 function createFloor(target: Target, content: Buffer): Client {
@@ -49,9 +52,6 @@ function createFloor(target: Target, content: Buffer): Client {
       await sendFloor(await socket, message, count);
     },
     sendFresh: unmeasured,
-    close: async () => {
-      (await socket)?.destroy();
-    },
   };
 }
 
@@ -113,9 +113,6 @@ function createOurs(target: Target, content: Buffer): Client {
         await channel.quit();
       }
     },
-    close: async () => {
-      await (await kept)?.quit();
-    },
   };
 }
 
@@ -174,7 +171,6 @@ function createWholeDelivery(target: Target, content: Buffer): Client {
       }
     },
     sendFresh: unmeasured,
-    close: pool.close,
   };
 }
 
@@ -203,7 +199,6 @@ function createNodemailer(target: Target, content: Buffer): Client {
         transport.close();
       }
     },
-    close: async () => pool.close(),
   };
 }
 
@@ -226,6 +221,5 @@ function createHandshakes(target: Target): Client {
         socket.destroy();
       }
     },
-    close: async () => {},
   };
 }
