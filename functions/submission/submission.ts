@@ -23,10 +23,10 @@ export const uploadIdPattern: RegExp = /^[A-Za-z0-9_-]{32}$/;
  * A message that came within the request, octets. In base64, and within the event that carries the request, it stays
  * below the 6 MB that Lambda takes.
  */
-export const inlineBytesMax = 4 * 1_024 * 1_024;
+export const inlineBytesMax: number = 4 * 1_024 * 1_024;
 
 /** The largest message, by upload, octets: 40 MiB. */
-export const uploadBytesMax = 40 * 1_024 * 1_024;
+export const uploadBytesMax: number = 40 * 1_024 * 1_024;
 
 /** How far ahead a message may expire, days: its body is removed after 30 whatever happens. */
 const expiryDaysMax = 12;

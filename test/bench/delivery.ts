@@ -53,7 +53,7 @@ const loads: readonly Load[] = [
   {
     what: '2 KB, fresh connections',
     octets: 2_048,
-    messages: 100,
+    messages: 400,
     isFresh: true,
     aims: { handshake: 1.15 },
   },

@@ -10,9 +10,6 @@ export interface FloorTarget {
   readonly host: string;
   /** Trusts the sink's root. */
   readonly context: SecureContext;
-  /** A session to resume. */
-  readonly session?: Buffer;
-  readonly gotSession?: (session: Buffer) => void;
 }
 
 /** Connects, says EHLO, takes TLS and verifies the certificate; as far as that is the work of Node alone. */
@@ -27,11 +24,7 @@ export async function connectFloor(target: FloorTarget): Promise<TLSSocket> {
     socket,
     servername: target.host,
     secureContext: target.context,
-    ...(target.session !== undefined && { session: target.session }),
   });
-  if (target.gotSession !== undefined) {
-    secured.on('session', target.gotSession);
-  }
   await new Promise<void>((resolve, reject) => {
     secured.once('secureConnect', resolve);
     secured.once('error', reject);

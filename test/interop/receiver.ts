@@ -9,11 +9,11 @@ export interface Receiver {
   readonly address: string;
 }
 
-export const receiver = {
+export const receiver: Receiver = {
   domain: 'receiver.example',
   host: 'mx.receiver.example',
   address: '127.25.200.1',
-} as const satisfies Receiver;
+};
 
 /** Starts DNS and policy hosts. */
 export function startReceiverWorld(receivers: readonly Receiver[] = [receiver]): Promise<World> {
