@@ -42,7 +42,7 @@ export async function deliverGroup(
 /** The group's plan, made once, and made again after the policy was looked up afresh. */
 interface Plans {
   current(): Promise<DeliveryPlan>;
-  /** The plan under the policy as published right now; undefined where that changes nothing. */
+  /** The plan under the policy as published right now; undefined where that changes nothing that counts. */
   afresh(): Promise<DeliveryPlan | undefined>;
 }
 
@@ -53,9 +53,21 @@ function createPlans(group: DeliveryGroup, context: DeliveryContext): Plans {
     current,
     afresh: async () => {
       const [before, after] = await Promise.all([current(), again()]);
-      return policyKey(before) === policyKey(after) ? undefined : after;
+      return policyKey(before) === policyKey(after) || isMereDoubt(before, after)
+        ? undefined
+        : after;
     },
   };
+}
+
+/**
+ * A look-up that fails does not show that the policy is gone: what would go without one then does not. REQUIRETLS asks
+ * more of a domain of which nothing is known, and does not bounce on it.
+ */
+function isMereDoubt(before: DeliveryPlan, after: DeliveryPlan): boolean {
+  return (
+    before.sts?.kind === 'policy' && after.sts?.kind === 'unknown' && after.demand !== 'require'
+  );
 }
 
 /** What several lanes share is made by the first that asks. */

@@ -137,7 +137,7 @@ export async function refreshPolicy(
 ): Promise<RefreshPolicyOutcome> {
   const [entry, record] = await Promise.all([
     ports.store.read(domain),
-    lookUpRecord(ports.resolver, domain, ports.deadlineMs),
+    lookUpRecord(ports.resolver, domain, { deadlineMs: ports.deadlineMs, afresh: true }),
   ]);
   const cached = entry?.cached && isUnexpired(entry.cached, ports.now()) ? entry.cached : undefined;
   if (record.kind === 'record') {
@@ -228,7 +228,7 @@ export async function setPolicy(
   { request, author }: { readonly request: PolicyRequest; readonly author: string },
   { store, resolver, now, deadlineMs }: Omit<PolicyPorts, 'fetchPolicy'>,
 ): Promise<SetPolicyOutcome> {
-  const record = await lookUpRecord(resolver, domain, deadlineMs);
+  const record = await lookUpRecord(resolver, domain, { deadlineMs, afresh: true });
   const nowMs = now();
   const announced = record.kind === 'record' ? record.id : undefined;
   const cached: CachedPolicy = {

@@ -51,26 +51,24 @@ export interface PolicyDiscoveryOptions {
  */
 export function createPolicyDiscovery(options: PolicyDiscoveryOptions): DiscoverPolicy {
   const recent = createRecentStates();
-  const open = new Map<
-    string,
-    { readonly deadlineMs: number; readonly state: Promise<StsState> }
-  >();
+  const open = new Map<string, OpenQuestion>();
 
-  return async (domain, { deadlineMs, afresh = false }) => {
+  return async (domain, terms) => {
+    const { deadlineMs, afresh = false } = terms;
     const remembered = afresh ? undefined : recent.get(domain, options.now());
     if (remembered !== undefined) {
       return remembered;
     }
     const other = open.get(domain);
-    // An open question looks at DNS too, so it is fresh enough for anybody; but it must end in time for this one.
-    if (other !== undefined && other.deadlineMs <= deadlineMs) {
+    // It must end in time for this one, and where this one is to look afresh, not be content with what is known.
+    if (other !== undefined && other.deadlineMs <= deadlineMs && (other.afresh || !afresh)) {
       return other.state;
     }
-    const state = discover(domain, deadlineMs, options).then((found) => {
+    const state = discover(domain, terms, options).then((found) => {
       remember(recent, domain, found, options);
       return found;
     });
-    const question = { deadlineMs, state };
+    const question = { deadlineMs, afresh, state };
     open.set(domain, question);
     try {
       return await state;
@@ -82,9 +80,15 @@ export function createPolicyDiscovery(options: PolicyDiscoveryOptions): Discover
   };
 }
 
+interface OpenQuestion {
+  readonly deadlineMs: number;
+  readonly afresh: boolean;
+  readonly state: Promise<StsState>;
+}
+
 async function discover(
   domain: string,
-  deadlineMs: number,
+  terms: Parameters<DiscoverPolicy>[1],
   options: PolicyDiscoveryOptions,
 ): Promise<StsState> {
   if (!isPolicyDomain(domain)) {
@@ -93,7 +97,7 @@ async function discover(
   }
   const [entry, record] = await Promise.all([
     options.cache ? options.store.read(domain) : undefined,
-    lookUpRecord(options.resolver, domain, deadlineMs),
+    lookUpRecord(options.resolver, domain, terms),
   ]);
   const nowMs = options.now();
   const cached =
@@ -108,7 +112,7 @@ async function discover(
   if (failure !== undefined) {
     return withoutFetch(domain, cached, { failure, nowMs, options });
   }
-  const obtained = await obtainPolicy(domain, deadlineMs, options);
+  const obtained = await obtainPolicy(domain, terms.deadlineMs, options);
   return settle(domain, cached, { id: record.id, obtained, options });
 }
 

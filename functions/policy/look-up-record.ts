@@ -1,5 +1,5 @@
 /** Asks DNS which policy of a domain is current. */
-import type { Resolver } from '../protocol/dns/answer.ts';
+import type { LookupOptions, Resolver } from '../protocol/dns/answer.ts';
 import { isDomainName } from '../protocol/domain-name.ts';
 import type { FailureCode } from '../protocol/errors.ts';
 import { selectStsRecord, stsRecordName } from '../protocol/mta-sts/record.ts';
@@ -10,14 +10,14 @@ export type RecordLookup =
   | { readonly kind: 'none'; readonly reason: string }
   | { readonly kind: 'failed'; readonly code: FailureCode; readonly reason: string };
 
-/** Looks up the `_mta-sts` record of a policy domain (RFC 8461 §3.1); the resolver follows aliases. */
+/** Looks up the `_mta-sts` record of a policy domain (RFC 8461 §3.1), at need afresh; the resolver follows aliases. */
 export async function lookUpRecord(
   resolver: Resolver,
   domain: string,
-  deadlineMs: number,
+  { deadlineMs, ...options }: LookupOptions & { readonly deadlineMs: number },
 ): Promise<RecordLookup> {
   const name = stsRecordName(domain);
-  const answer = await resolver.lookup(name, 'TXT', deadlineMs);
+  const answer = await resolver.lookup(name, 'TXT', deadlineMs, options);
   if (answer.kind === 'failed') {
     return { kind: 'failed', code: answer.code, reason: `TXT of ${name}: ${answer.reason}` };
   }

@@ -94,8 +94,8 @@ export interface StsFailure {
 }
 
 /**
- * Finds the policy that applies to a policy domain. Coalesces concurrent questions. `afresh` asks for the TXT record
- * again whatever is in memory (RFC 8461 §5.1).
+ * Finds the policy that applies to a policy domain. Coalesces concurrent questions. `afresh` asks DNS for the TXT record
+ * again, whatever is remembered of the policy or of the record (RFC 8461 §5.1).
  */
 export type DiscoverPolicy = (
   domain: string,

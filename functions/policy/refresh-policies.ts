@@ -117,7 +117,9 @@ async function refresh(due: DuePolicy, options: RefreshOptions): Promise<Outcome
 
 async function fetchAgain(cached: CachedPolicy, options: RefreshOptions): Promise<Outcome> {
   const { domain } = cached;
-  const record = await lookUpRecord(options.resolver, domain, options.now() + lookupTimeMs);
+  const record = await lookUpRecord(options.resolver, domain, {
+    deadlineMs: options.now() + lookupTimeMs,
+  });
   // Without a record the policy stays under the id it has. Should it be newer than that id, the record that announces
   // it will have another one, and a delivery then fetches it once more.
   const id = record.kind === 'record' ? record.id : cached.id;

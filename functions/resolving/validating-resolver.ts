@@ -3,7 +3,13 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc4035.html#section-4 RFC 4035 §4, §5}
  */
-import type { Answer, RecordData, RecordType, Resolver } from '../protocol/dns/answer.ts';
+import type {
+  Answer,
+  LookupOptions,
+  RecordData,
+  RecordType,
+  Resolver,
+} from '../protocol/dns/answer.ts';
 import { type DnsName, foldName, parseName } from '../protocol/dns/name.ts';
 import { nameKey } from '../protocol/dns/name-tree.ts';
 import { decodeRdata } from '../protocol/dns/record-data.ts';
@@ -92,7 +98,8 @@ export function createValidatingResolver(options: ValidatingResolverOptions): Va
     running: new Map(),
   };
   return {
-    lookup: (name, type, deadlineMs) => lookup(memory, { name, type, deadlineMs }),
+    lookup: (name, type, deadlineMs, options) =>
+      lookup(memory, { name, type, deadlineMs, ...options }),
     resolve: async (name, type, deadlineMs) => {
       checkType(type);
       const kept = await find(memory, { name, type, deadlineMs });
@@ -128,7 +135,7 @@ function checkType(type: number): void {
   }
 }
 
-interface Request<Type> {
+interface Request<Type> extends LookupOptions {
   readonly name: string;
   readonly type: Type;
   readonly deadlineMs: number;
@@ -138,7 +145,7 @@ interface Request<Type> {
 function lookup<T extends RecordType>(memory: Memory, request: Request<T>): Promise<Answer<T>> {
   const type = recordTypes[request.type];
   const nowMs = memory.now();
-  const kept = memory.kept.get(`${type} ${request.name}`, nowMs);
+  const kept = recall(memory, { ...request, type }, nowMs);
   return kept === undefined
     ? find(memory, { ...request, type }).then((found) =>
         toAnswer(found, request.type, memory.now()),
@@ -146,12 +153,21 @@ function lookup<T extends RecordType>(memory: Memory, request: Request<T>): Prom
     : Promise.resolve(toAnswer(kept, request.type, nowMs));
 }
 
+function recall(
+  memory: Memory,
+  { name, type, afresh = false }: Request<number>,
+  nowMs: number,
+): Kept | undefined {
+  return afresh ? undefined : memory.kept.get(`${type} ${name}`, nowMs);
+}
+
 async function find(memory: Memory, request: Request<number>): Promise<Kept> {
   const key = `${request.type} ${request.name}`;
-  const kept = memory.kept.get(key, memory.now());
+  const kept = recall(memory, request, memory.now());
   if (kept !== undefined) {
     return kept;
   }
+  // What is being looked up is asked of the servers as well, and so fresh enough for anybody.
   const awaited = memory.running.get(key);
   const shared = awaited && (await beforeDeadline(memory, request, awaited));
   if (shared !== undefined && !ranOutOfTime(shared)) {
@@ -174,15 +190,22 @@ async function look(memory: Memory, { name, type, deadlineMs }: Request<number>)
   try {
     const resolution = await resolveName(context, { name: foldName(parseName(name)), type });
     const kept = keep(memory, resolution);
-    if (kept.expiresMs > memory.now()) {
-      memory.kept.set(`${type} ${name}`, kept);
-    }
+    remember(memory, `${type} ${name}`, kept);
     return kept;
   } catch (error) {
     // A name over 255 octets, say: it cannot be asked for, and no server has denied it.
     return keep(memory, fail({ name, type }, expectDnsFailure(error)));
   } finally {
     forgetEarly(context);
+  }
+}
+
+/** A failure does not take the place of an answer whose time is not over, and which was asked for afresh. */
+function remember({ kept: answers, now }: Memory, key: string, kept: Kept): void {
+  const nowMs = now();
+  const isKnown = kept.resolution.kind === 'failed' && answers.get(key, nowMs) !== undefined;
+  if (kept.expiresMs > nowMs && !isKnown) {
+    answers.set(key, kept);
   }
 }
 

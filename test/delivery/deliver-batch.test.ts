@@ -454,6 +454,22 @@ describe('policies', () => {
     expect(harness.sent).toMatchObject([{ host: 'mx.rcpt.example', tls: 'pkix' }]);
   });
 
+  test.each([
+    ['dns-timeout', 'nobody says which policy is current'],
+    ['sts-policy-fetch-error', 'there is a new one that cannot be had'],
+  ] as const)('and where that fails with %s, nothing is sent: %s', async (code, _) => {
+    const harness = createHarness();
+    harness.sts = enforce('old.rcpt.example');
+    harness.stsAfresh = { kind: 'unknown', failure: { code, reason: 'no answer' } };
+    const one = record();
+    await harness.deliver(one);
+    expect(harness.sent).toEqual([]);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      state: 'deferred',
+      recipients: [{ status: '4.7.5' }],
+    });
+  });
+
   test('and where it still stands, nothing is sent', async () => {
     const harness = createHarness();
     harness.sts = enforce('old.rcpt.example');

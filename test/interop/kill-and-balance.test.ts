@@ -122,8 +122,8 @@ test(`the books balance whatever is killed (KILL_SEED=${seed})`, { timeout: 480_
   const books = closeBooks(killed);
   console.log(JSON.stringify({ seed, ...books }));
   expect(await countRecords('DeadLetterQueue')).toBe(0);
+  expect([...rows].filter(([, state]) => state !== 'delivered')).toEqual([]);
   expect(rows.size).toBe(messageCount);
-  expect([...rows.values()].filter((state) => state !== 'delivered')).toEqual([]);
   expect(books.lost).toEqual([]);
   expect(books.unexplained).toEqual([]);
   expect(books.killedDeliveries).toBeGreaterThan(0);
@@ -154,7 +154,8 @@ function messageOf(serial: number): object {
   return {
     id: `kill-${serial}`,
     mailFrom: `s${serial}@sender.example`,
-    rcptTo: [{ address: `bob@${domain}` }],
+    // The clock jumps over hours: a notice that a message is late would be a message more.
+    rcptTo: [{ address: `bob@${domain}`, notify: ['FAILURE'] }],
     content: { data: Buffer.from(content).toString('base64') },
   };
 }

@@ -2,6 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import type { DiscoverPolicy, PolicyResponse, StsState } from '../../functions/policy/ports.ts';
 import {
+  createSignedExchange,
+  createSignedWorld,
+  nowSeconds,
+  signTree,
+} from '../resolving/signed-world.ts';
+import {
   cachedPolicy,
   createPolicyWorld,
   dayMs,
@@ -381,6 +387,47 @@ describe('what it costs', () => {
     world.txt = ['v=STSv1; id=newer'];
     expect(await ask(discover, world, true)).toMatchObject({ cached: { id: 'newer' } });
     expect(await ask(discover, world)).toMatchObject({ source: 'memory', cached: { id: 'newer' } });
+  });
+
+  test('afresh does not join a question that may be content with what is known', async () => {
+    const world = createPolicyWorld();
+    const discover = start(world);
+    await Promise.all([ask(discover, world), ask(discover, world, true), ask(discover, world)]);
+    expect(world.calls.filter((call) => call === 'txt')).toHaveLength(2);
+  });
+
+  test('afresh through a resolver that remembers the record for a day (RFC 8461 §5.1)', async () => {
+    const serve = (id: string) =>
+      signTree([
+        { origin: '' },
+        {
+          origin: domain,
+          records: [
+            { name: `_mta-sts.${domain}`, type: 'TXT', data: `v=STSv1; id=${id};`, ttlSeconds },
+          ],
+        },
+      ]);
+    const ttlSeconds = 86_400;
+    let zones = serve('old');
+    const world = createPolicyWorld();
+    world.nowMs = nowSeconds * 1_000;
+    const { resolver } = createSignedWorld(zones, {
+      exchange: (...query) => createSignedExchange(zones)(...query),
+    });
+    const discover = start({ ...world, resolver });
+    expect(await ask(discover, world)).toMatchObject({ cached: { id: 'old' } });
+    const moved = { ...enforce, mx: ['moved.example.com'] };
+    world.host = serves(moved);
+    zones = serve('newer');
+    expect(await ask(discover, world)).toMatchObject({ cached: { id: 'old', policy: enforce } });
+    expect(await ask(discover, world, true)).toMatchObject({
+      source: 'wire',
+      cached: { id: 'newer', policy: moved },
+    });
+    expect(await ask(start({ ...world, resolver }), world)).toMatchObject({
+      source: 'table',
+      cached: { id: 'newer' },
+    });
   });
 
   test('a remembered policy does not outlive its max_age', async () => {

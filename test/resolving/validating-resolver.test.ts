@@ -1,6 +1,6 @@
 /** What the resolver asks, keeps, shares and gives up. */
 import { describe, expect, test } from 'vitest';
-import type { SignedAnswer } from '../../bin/world/dnssec-answers.ts';
+import { readQuestion, type SignedAnswer } from '../../bin/world/dnssec-answers.ts';
 import { createSigningKey, encodeDs } from '../../bin/world/dnssec-keys.ts';
 import { typeNumbers } from '../../bin/world/dnssec-wire.ts';
 import { parseName } from '../../functions/protocol/dns/name.ts';
@@ -8,6 +8,7 @@ import { parseTrustAnchors, rootAnchors } from '../../functions/protocol/dnssec/
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import { createValidatingResolver } from '../../functions/resolving/validating-resolver.ts';
 import {
+  type AskedQuestion,
   anchorsOf,
   createSignedExchange,
   createSignedWorld,
@@ -15,11 +16,12 @@ import {
   expirationSeconds,
   keyOf,
   nowSeconds,
+  type SignedWorld,
   signTree,
   type ZoneSpec,
 } from './signed-world.ts';
 
-const { A, DS, DNSKEY, MX, TLSA } = typeNumbers;
+const { A, DS, DNSKEY, MX, TLSA, TXT } = typeNumbers;
 
 const mailDomain = (origin: string, more: Partial<ZoneSpec> = {}): ZoneSpec => ({
   origin,
@@ -254,6 +256,77 @@ describe('servers that disagree', () => {
     expect(await resolver.lookup('one.test', 'MX', deadlineMs)).toMatchObject({
       code: 'dns-bogus',
     });
+  });
+});
+
+describe('afresh', () => {
+  /** The zone `one.test` with a TXT record, or none, of which the resolver has been told once. */
+  async function changing(): Promise<SignedWorld & { publish(txt: string | Error): void }> {
+    const treeWith = (...txt: readonly string[]) =>
+      signTree([
+        { origin: '' },
+        { origin: 'test' },
+        {
+          origin: 'one.test',
+          records: txt.map((data) => ({ name: 'one.test', type: 'TXT', data, ttlSeconds: 86_400 })),
+        },
+      ]);
+    let exchange = createSignedExchange(treeWith('first'));
+    const asked: AskedQuestion[] = [];
+    const world = createSignedWorld(treeWith(), {
+      exchange: (query, ...more) => {
+        const question = readQuestion(query);
+        asked.push(question ?? { name: '?', type: 0 });
+        return exchange(query, ...more);
+      },
+    });
+    await world.resolver.lookup('one.test', 'TXT', deadlineMs);
+    asked.length = 0;
+    return {
+      ...world,
+      asked,
+      publish: (txt) => {
+        exchange =
+          typeof txt === 'string'
+            ? createSignedExchange(treeWith(txt), { asked: [] })
+            : () => Promise.reject(txt);
+      },
+    };
+  }
+
+  test('the question is asked again, the chain of trust is not, and the new answer is kept', async () => {
+    const { resolver, asked, publish } = await changing();
+    publish('second');
+    const known = { kind: 'records', status: 'secure', records: ['first'] };
+    const fresh = { ...known, records: ['second'] };
+    expect(await resolver.lookup('one.test', 'TXT', deadlineMs)).toMatchObject(known);
+    expect(asked).toEqual([]);
+    const options = { afresh: true };
+    expect(await resolver.lookup('one.test', 'TXT', deadlineMs, options)).toMatchObject(fresh);
+    expect(written(asked)).toEqual([`one.test ${TXT}`]);
+    expect(await resolver.lookup('one.test', 'TXT', deadlineMs)).toMatchObject(fresh);
+    expect(asked).toHaveLength(1);
+  });
+
+  test.each([
+    ['dns-timeout', 'silence'],
+    ['dns-server-failure', 'SERVFAIL'],
+  ] as const)('%s is said, and what is known is kept: %s', async (code, reason) => {
+    const { resolver, publish } = await changing();
+    publish(new TransportSecurityError(code, reason));
+    const lookup = (afresh: boolean) => resolver.lookup('one.test', 'TXT', deadlineMs, { afresh });
+    expect(await lookup(true)).toMatchObject({ kind: 'failed', code });
+    expect(await lookup(false)).toMatchObject({ kind: 'records', records: ['first'] });
+  });
+
+  test('many who ask afresh at once share the query', async () => {
+    const { resolver, asked } = await changing();
+    await Promise.all(
+      Array.from({ length: 20 }, () =>
+        resolver.lookup('one.test', 'TXT', deadlineMs, { afresh: true }),
+      ),
+    );
+    expect(asked).toHaveLength(1);
   });
 });
 

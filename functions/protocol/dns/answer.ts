@@ -65,5 +65,15 @@ interface AnswerFacts {
 /** Looks names up. Never rejects for what a server says or fails to say: that is a value. */
 export interface Resolver {
   /** `name`: lower-case A-labels without trailing dot. `deadlineMs`: epoch milliseconds, given up then. */
-  lookup<T extends RecordType>(name: string, type: T, deadlineMs: number): Promise<Answer<T>>;
+  lookup<T extends RecordType>(
+    name: string,
+    type: T,
+    deadlineMs: number,
+    options?: LookupOptions,
+  ): Promise<Answer<T>>;
+}
+
+export interface LookupOptions {
+  /** Ask now, even where an answer is known whose time is not over. What it is validated by may be known. */
+  readonly afresh?: boolean;
 }
