@@ -25,7 +25,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
   const { organization, env, egress } = props;
   const state = new StateStack(app, 'SealpostState', {
     env,
-    description: `Sealpost for ${organization}: tables, message contents, sending addresses`,
+    description: `Sealpost for ${organization}: tables, message contents, TLS reports, sending addresses`,
     sendingAddressCount: egress.kind === 'nat' && egress.elasticIps === undefined ? 2 : 0,
   });
   const queues = new DeliveryStack(app, 'SealpostDelivery', {

@@ -1,4 +1,4 @@
-/** What must outlive every deployment: tables, message contents, and the addresses that the world knows us by. */
+/** What must outlive every deployment: tables, message contents, TLS reports, and the addresses that the world knows us by. */
 import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import {
   AttributeType,
@@ -38,8 +38,12 @@ export class StateStack extends Stack {
   readonly retryTable: TableV2;
   /** What operators decide at run time: tagging rules and exceptions, by kind and name. */
   readonly controlTable: TableV2;
+  /** TLS reports (RFC 8460): results of sessions, reports that are sent, reports that others sent. */
+  readonly reportTable: TableV2;
   /** Contents of messages that do not fit into the queue or wait. */
   readonly messageBucket: Bucket;
+  /** Bodies of TLS reports: `sent/` those too large for the table, and whatever is received. */
+  readonly reportBucket: Bucket;
   /** Elastic IPs made here, in order. */
   readonly sendingAddresses: readonly CfnEIP[];
 
@@ -68,7 +72,14 @@ export class StateStack extends Stack {
       sortKey: 'name',
       timeToLive: true,
     });
-    this.messageBucket = createMessageBucket(this);
+    this.reportTable = createTable(this, 'ReportTable', {
+      partitionKey: 'key',
+      sortKey: 'entry',
+      timeToLive: true,
+    });
+    const accessLogs = createAccessLogBucket(this);
+    this.messageBucket = createMessageBucket(this, accessLogs);
+    this.reportBucket = createReportBucket(this, accessLogs);
     this.sendingAddresses = createSendingAddresses(this, props.sendingAddressCount);
     this.addOutputs();
   }
@@ -78,7 +89,9 @@ export class StateStack extends Stack {
     new CfnOutput(this, 'MessageTableName', { value: this.messageTable.tableName });
     new CfnOutput(this, 'RetryTableName', { value: this.retryTable.tableName });
     new CfnOutput(this, 'ControlTableName', { value: this.controlTable.tableName });
+    new CfnOutput(this, 'ReportTableName', { value: this.reportTable.tableName });
     new CfnOutput(this, 'MessageBucketName', { value: this.messageBucket.bucketName });
+    new CfnOutput(this, 'ReportBucketName', { value: this.reportBucket.bucketName });
   }
 }
 
@@ -131,15 +144,19 @@ const bucketDefaults = {
   removalPolicy: RemovalPolicy.RETAIN,
 } as const satisfies BucketProps;
 
-function createMessageBucket(scope: Construct): Bucket {
+function createAccessLogBucket(scope: Construct): IBucket {
   const accessLogs = new Bucket(scope, 'AccessLogBucket', {
     ...bucketDefaults,
     lifecycleRules: [{ expiration: Duration.days(90) }],
   });
+  // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
+  return accessLogs as IBucket;
+}
+
+function createMessageBucket(scope: Construct, accessLogs: IBucket): Bucket {
   return new Bucket(scope, 'MessageBucket', {
     ...bucketDefaults,
-    // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
-    serverAccessLogsBucket: accessLogs as IBucket,
+    serverAccessLogsBucket: accessLogs,
     serverAccessLogsPrefix: 'message-bucket/',
     lifecycleRules: [
       {
@@ -149,6 +166,21 @@ function createMessageBucket(scope: Construct): Bucket {
       },
       // What was accepted has a copy of its own.
       { prefix: 'uploads/', expiration: Duration.days(1) },
+    ],
+  });
+}
+
+function createReportBucket(scope: Construct, accessLogs: IBucket): Bucket {
+  return new Bucket(scope, 'ReportBucket', {
+    ...bucketDefaults,
+    serverAccessLogsBucket: accessLogs,
+    serverAccessLogsPrefix: 'report-bucket/',
+    // 13 months: this year's reports can be held against last year's.
+    lifecycleRules: [
+      {
+        expiration: Duration.days(400),
+        abortIncompleteMultipartUploadAfter: Duration.days(1),
+      },
     ],
   });
 }

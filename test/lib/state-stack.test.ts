@@ -35,6 +35,14 @@ describe('tables', () => {
       ],
       'removeAtSeconds',
     ],
+    [
+      'report',
+      [
+        ['key', 'HASH'],
+        ['entry', 'RANGE'],
+      ],
+      'removeAtSeconds',
+    ],
   ])('%s: its key, and whether items end by themselves', (_table, key, timeToLive) => {
     templates.state.hasResourceProperties('AWS::DynamoDB::GlobalTable', {
       KeySchema: key.map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
@@ -66,7 +74,7 @@ describe('tables', () => {
   });
 
   test('all can be restored, none can be deleted', () => {
-    templates.state.resourceCountIs('AWS::DynamoDB::GlobalTable', 4);
+    templates.state.resourceCountIs('AWS::DynamoDB::GlobalTable', 5);
     templates.state.allResources('AWS::DynamoDB::GlobalTable', {
       DeletionPolicy: 'Retain',
       UpdateReplacePolicy: 'Retain',
@@ -85,7 +93,7 @@ describe('tables', () => {
 
 describe('buckets', () => {
   test('are private, encrypted and kept', () => {
-    templates.state.resourceCountIs('AWS::S3::Bucket', 2);
+    templates.state.resourceCountIs('AWS::S3::Bucket', 3);
     templates.state.allResources('AWS::S3::Bucket', {
       DeletionPolicy: 'Retain',
       Properties: Match.objectLike({
@@ -137,6 +145,15 @@ describe('buckets', () => {
     });
     expect(12 + daysInQueue).toBeLessThan(30);
   });
+
+  test('bodies of TLS reports can be looked at for 13 months', () => {
+    templates.state.hasResourceProperties('AWS::S3::Bucket', {
+      LoggingConfiguration: Match.objectLike({ LogFilePrefix: 'report-bucket/' }),
+      LifecycleConfiguration: {
+        Rules: [Match.objectLike({ ExpirationInDays: 400, Prefix: Match.absent() })],
+      },
+    });
+  });
 });
 
 describe('sending addresses', () => {
@@ -159,7 +176,9 @@ test.each([
   'MessageTableName',
   'RetryTableName',
   'ControlTableName',
+  'ReportTableName',
   'MessageBucketName',
+  'ReportBucketName',
 ])('output %s', (name) => {
   templates.state.hasOutput(name, { Value: { Ref: Match.anyValue() } });
 });
