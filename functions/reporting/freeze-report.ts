@@ -6,12 +6,18 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { parseTlsrptRecord, type ReportDestination } from '../protocol/tlsrpt/record.ts';
-import { buildReport, type ReportFacts, type ReportJson } from '../protocol/tlsrpt/report.ts';
+import {
+  buildReport,
+  type ReportFacts,
+  type ReportJson,
+  submitterOf,
+} from '../protocol/tlsrpt/report.ts';
 import { createTally } from '../protocol/tlsrpt/tally.ts';
 import type {
   DestinationState,
   FrozenPart,
   FrozenReport,
+  LookUpRecord,
   RecordLookup,
   ReportJob,
   ResultReader,
@@ -23,7 +29,7 @@ const jsonBytesMax = 10_000_000;
 
 export interface FreezePorts {
   readonly results: Pick<ResultReader, 'resultsOf'>;
-  readonly lookUpRecord: (domain: string) => Promise<RecordLookup>;
+  readonly lookUpRecord: LookUpRecord;
   readonly suppressed: ReadonlySet<string>;
   readonly settings: ReportSettings;
 }
@@ -40,7 +46,7 @@ export type BuiltReport =
 export async function buildDomainReport(
   job: ReportJob,
   ports: FreezePorts,
-  nowMs: number,
+  { nowMs, deadlineMs }: { readonly nowMs: number; readonly deadlineMs: number },
 ): Promise<BuiltReport> {
   const { policies, records } = await sumResults(job, ports);
   if (policies.length === 0) {
@@ -49,7 +55,7 @@ export async function buildDomainReport(
   if (ports.settings.onlyFailures && policies.every(({ failures }) => failures === 0)) {
     return { kind: 'unwanted', reason: 'no failure' };
   }
-  const found = await findDestinations(job.domain, records, ports);
+  const found = await findDestinations(records, () => ports.lookUpRecord(job.domain, deadlineMs));
   if (Array.isArray(found)) {
     const destinations = found.map((uri) => placeDestination(uri, ports));
     const parts = buildParts({ ...job, ...ports.settings, policies });
@@ -72,24 +78,22 @@ async function sumResults(
       }
     }
   }
-  const policies = tally.list().filter(({ successes, failures }) => successes > 0 || failures > 0);
-  return { policies, records };
+  return { policies: tally.list(), records };
 }
 
 /** Every destination of the records seen that day: one that changed at noon wants the morning as well. */
 async function findDestinations(
-  domain: string,
   records: ReadonlySet<string>,
-  { lookUpRecord }: FreezePorts,
+  lookUpRecord: () => Promise<RecordLookup>,
 ): Promise<string[] | Exclude<BuiltReport, { kind: 'report' }>> {
   const texts = [...records];
   if (texts.length === 0) {
-    const lookup = await lookUpRecord(domain);
+    const lookup = await lookUpRecord();
     if (lookup.kind === 'failed') {
       return { kind: 'unknown', reason: lookup.reason };
     }
     if (lookup.kind === 'none') {
-      return { kind: 'unwanted', reason: `${domain} has no TLSRPT record` };
+      return { kind: 'unwanted', reason: lookup.reason };
     }
     texts.push(lookup.text);
   }
@@ -136,7 +140,7 @@ function toJson(facts: PartFacts, policies: ReportFacts['policies'], index: numb
 
 /** Unique to day, domain, submitter and part, and the same whenever it is made. */
 function reportIdOf({ day, domain, contactInfo }: PartFacts, index: number): string {
-  const submitter = contactInfo.slice(contactInfo.lastIndexOf('@') + 1);
+  const submitter = submitterOf(contactInfo);
   const unique = createHash('sha256').update(`${domain} ${submitter}`).digest('hex').slice(0, 16);
   return `${day}.${unique}${index === 0 ? '' : `.${index}`}@${submitter}`;
 }

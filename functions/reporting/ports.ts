@@ -34,8 +34,11 @@ export interface ResultReader {
 /** What came of asking a domain for its TLSRPT record. */
 export type RecordLookup =
   | { readonly kind: 'record'; readonly text: string }
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string };
+
+/** Asks a domain for its TLSRPT record, until `deadlineMs`; remembers the answer for its TTL. Never rejects. */
+export type LookUpRecord = (domain: string, deadlineMs: number) => Promise<RecordLookup>;
 
 /** What recording tells its operator. */
 export type RecordingEvent =

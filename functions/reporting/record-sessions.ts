@@ -11,7 +11,7 @@ import {
   type SessionFailure,
   type Tally,
 } from '../protocol/tlsrpt/tally.ts';
-import type { RecordedResults, RecordingEvent, RecordLookup, ResultStore } from './ports.ts';
+import type { LookUpRecord, RecordedResults, RecordingEvent, ResultStore } from './ports.ts';
 
 /** One session, or the attempt at one, under one policy. */
 export interface RecordedSession {
@@ -34,8 +34,7 @@ export interface SessionRecorder {
 
 export interface SessionRecorderOptions {
   readonly store: ResultStore;
-  /** Asks for `_smtp._tls` of a domain, remembering the answer for its TTL. */
-  readonly lookUpRecord: (domain: string, deadlineMs: number) => Promise<RecordLookup>;
+  readonly lookUpRecord: LookUpRecord;
   /** An id that nobody else has. */
   readonly newId: () => string;
   readonly observe: (event: RecordingEvent) => void;

@@ -5,8 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import { parseTlsrptRecord } from '../protocol/tlsrpt/record.ts';
-import { type ReportJson, reportFileName } from '../protocol/tlsrpt/report.ts';
+import { readReportDestination } from '../protocol/tlsrpt/record.ts';
+import {
+  dayRange,
+  type ReportJson,
+  reportFileName,
+  submitterOf,
+} from '../protocol/tlsrpt/report.ts';
 import { buildDomainReport, type FreezePorts, splitPart } from './freeze-report.ts';
 import type {
   DestinationState,
@@ -46,7 +51,7 @@ export async function sendDomainReport(
   ports: SendPorts,
   deadlineMs: number,
 ): Promise<JobOutcome> {
-  const frozen = await obtainReport(job, ports);
+  const frozen = await obtainReport(job, ports, deadlineMs);
   if ('kind' in frozen) {
     return frozen;
   }
@@ -66,14 +71,18 @@ export async function sendDomainReport(
 }
 
 /** The report as frozen; it is frozen now where it is not yet. */
-async function obtainReport(job: ReportJob, ports: SendPorts): Promise<FrozenReport | JobOutcome> {
+async function obtainReport(
+  job: ReportJob,
+  ports: SendPorts,
+  deadlineMs: number,
+): Promise<FrozenReport | JobOutcome> {
   const kept = await ports.reports.read(job.day, job.domain);
   if (kept !== undefined) {
     return kept;
   }
   const nowMs = ports.now();
   const suppressed = await ports.suppressions.active(nowMs);
-  const built = await buildDomainReport(job, { ...ports, suppressed }, nowMs);
+  const built = await buildDomainReport(job, { ...ports, suppressed }, { nowMs, deadlineMs });
   switch (built.kind) {
     case 'report':
       return ports.reports.freeze(built.report);
@@ -86,8 +95,7 @@ async function obtainReport(job: ReportJob, ports: SendPorts): Promise<FrozenRep
 
 /** A record that cannot be looked up is asked for again until the day's report is of no use any more. */
 function laterOrNever(job: ReportJob, nowMs: number, reason: string): JobOutcome {
-  const dayEndMs = Date.parse(`${job.day}T00:00:00Z`) + 86_400_000;
-  const isOver = nowMs > dayEndMs + retryForMs + 5 * 3_600_000;
+  const isOver = nowMs > dayRange(job.day).endMs + retryForMs + 5 * 3_600_000;
   return isOver
     ? { kind: 'done', reason: `given up: ${reason}` }
     : { kind: 'later', atMs: nowMs + 3_600_000, reason };
@@ -142,9 +150,9 @@ async function sendParts(
   { uri, split }: DestinationState,
   { frozen, ports }: Round,
 ): Promise<SendOutcome> {
-  const [destination] = parseTlsrptRecord(`v=TLSRPTv1;rua=${uri}`).destinations;
-  if (destination === undefined) {
-    throw new TypeError('a record without a destination does not parse');
+  const destination = readReportDestination(uri);
+  if (typeof destination === 'string') {
+    return { kind: 'failed', detail: destination };
   }
   const parts = split === true ? frozen.parts.flatMap(splitFrozen) : frozen.parts;
   let outcome: SendOutcome = { kind: 'failed', detail: 'an empty report' };
@@ -167,9 +175,8 @@ function splitFrozen(part: FrozenPart): FrozenPart[] {
 }
 
 function fileNameOf({ day, domain }: FrozenReport, reportId: string, ports: SendPorts): string {
-  const { contactInfo } = ports.settings;
   return reportFileName({
-    submitter: contactInfo.slice(contactInfo.lastIndexOf('@') + 1),
+    submitter: submitterOf(ports.settings.contactInfo),
     policyDomain: domain,
     day,
     // RFC 8460 §5.1: letters and digits only, which a report id is not.

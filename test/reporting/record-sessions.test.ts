@@ -46,7 +46,7 @@ function world(records: Readonly<Record<string, RecordLookup>>): {
           written.push(...results);
         },
       },
-      lookUpRecord: async (domain) => records[domain] ?? { kind: 'none' },
+      lookUpRecord: async (domain) => records[domain] ?? { kind: 'none', reason: 'no TXT' },
       newId: () => `id-${++serial}`,
       observe: (event) => events.push(event),
     }),
@@ -102,7 +102,7 @@ test('sessions of a batch are one item for each day and domain', async () => {
 
 describe('who asks for reports', () => {
   test.each<[RecordLookup, number, string]>([
-    [{ kind: 'none' }, 0, 'nobody: nothing is written'],
+    [{ kind: 'none', reason: 'no TXT' }, 0, 'nobody: nothing is written'],
     [{ kind: 'failed', reason: 'SERVFAIL' }, 1, 'unknown: kept, and decided when reports are sent'],
     [asks, 1, 'somebody'],
   ])('%j', async (lookup, items, _reason) => {

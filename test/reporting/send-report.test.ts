@@ -48,7 +48,7 @@ beforeEach(() => {
     onlyFailures: false,
     destinations: [],
   };
-  lookup = { kind: 'none' };
+  lookup = { kind: 'none', reason: 'no TXT' };
 });
 
 const ports = (): SendPorts => ({
@@ -101,7 +101,13 @@ describe('who gets a report', () => {
       true,
       'results are not lost',
     ],
-    ['a record that is not there', { kind: 'none' }, undefined, false, 'nobody asks'],
+    [
+      'a record that is not there',
+      { kind: 'none', reason: 'no TXT' },
+      undefined,
+      false,
+      'nobody asks',
+    ],
   ])('%s', async (_name, found, record, sent, _reason) => {
     lookup = found;
     await recorded(record, policy('enforce'));

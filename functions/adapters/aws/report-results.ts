@@ -10,13 +10,14 @@ import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { WriteRequest } from '@aws-sdk/client-dynamodb';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import { dayRange, type UtcDay } from '../../protocol/tlsrpt/report.ts';
+import type { UtcDay } from '../../protocol/tlsrpt/report.ts';
 import type { PolicyTally } from '../../protocol/tlsrpt/tally.ts';
 import type { RecordedResults, ResultReader, ResultStore } from '../../reporting/ports.ts';
 import { writeItems } from './batch-calls.ts';
 import type { Table } from './conditional-update.ts';
-import { type Item, integer, itemReader, text } from './item.ts';
+import { type Item, itemReader, text } from './item.ts';
 import { queryPages } from './query-pages.ts';
+import { removeAfter } from './report-expiry.ts';
 
 /**
  * Partitions of one domain and day. DynamoDB takes 1,000 writes a second and partition: a domain to which half of all
@@ -88,7 +89,7 @@ function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>):
   return put({
     key: text(`domains#${day}#${shard}`),
     entry: text(domain),
-    removeAtSeconds: removeAt(day),
+    removeAtSeconds: removeAfter(day, keptDays),
   });
 }
 
@@ -106,16 +107,12 @@ function encodeResults(results: RecordedResults, shard: number): WriteRequest {
     entry: text(id),
     policies: { B: gzip },
     ...(record !== undefined && { record: text(record) }),
-    removeAtSeconds: removeAt(day),
+    removeAtSeconds: removeAfter(day, keptDays),
   });
 }
 
 function put(item: Item): WriteRequest {
   return { PutRequest: { Item: item } };
-}
-
-function removeAt(day: UtcDay): Item[string] {
-  return integer(dayRange(day).endMs / 1_000 + keptDays * 86_400);
 }
 
 function decodeResults(

@@ -11,7 +11,7 @@ import { createHash } from 'node:crypto';
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import * as z from 'zod';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import { dayRange, type UtcDay } from '../../protocol/tlsrpt/report.ts';
+import type { UtcDay } from '../../protocol/tlsrpt/report.ts';
 import type {
   DestinationState,
   FrozenPart,
@@ -21,6 +21,7 @@ import type {
 } from '../../reporting/ports.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import { type Item, integer, itemReader, text } from './item.ts';
+import { removeAfter } from './report-expiry.ts';
 import { orUnavailable } from './store-failure.ts';
 
 /** Bodies of an item as base64; the rest of its 400 KB is for ids and destinations. */
@@ -91,7 +92,7 @@ export function createReportStates(options: ReportStatesOptions): ReportStore & 
         key: planKey(day),
         // Of two planners the one that got further has the last word.
         condition: 'attribute_not_exists(#portion) OR #portion < :portion',
-        set: { portion: integer(portion), removeAtSeconds: removeAt(day) },
+        set: { portion: integer(portion), removeAtSeconds: removeAfter(day, keptDays) },
       });
     },
   };
@@ -105,10 +106,6 @@ function planKey(day: UtcDay): Item {
   return { key: text(`plan#${day}`), entry: text('plan') };
 }
 
-function removeAt(day: UtcDay): Item[string] {
-  return integer(dayRange(day).endMs / 1_000 + keptDays * 86_400);
-}
-
 async function freeze(options: ReportStatesOptions, report: FrozenReport): Promise<FrozenReport> {
   const { day, domain, parts, destinations, frozenAtMs } = report;
   const { met, item } = await updateIf(options, {
@@ -119,7 +116,7 @@ async function freeze(options: ReportStatesOptions, report: FrozenReport): Promi
       destinations: text(JSON.stringify(destinations)),
       frozenAtMs: integer(frozenAtMs),
       leaseEndMs: integer(0),
-      removeAtSeconds: removeAt(day),
+      removeAtSeconds: removeAfter(day, keptDays),
     },
   });
   if (met) {

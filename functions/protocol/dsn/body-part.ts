@@ -3,6 +3,7 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc2045.html#section-6 RFC 2045 §6}
  */
+import { encodeBase64Lines } from '../message/base64-lines.ts';
 import { encodeQuotedPrintable } from './quoted-printable.ts';
 
 export type TransferEncoding = '7bit' | '8bit' | 'quoted-printable' | 'base64';
@@ -33,7 +34,8 @@ export function encodePart(
   if (isPlain && (isSevenBit || way.allow8Bit)) {
     return { type, encoding: isSevenBit ? '7bit' : '8bit', octets };
   }
-  const text = way.otherwise === 'base64' ? encodeBase64(octets) : encodeQuotedPrintable(octets);
+  const text =
+    way.otherwise === 'base64' ? encodeBase64Lines(octets) : encodeQuotedPrintable(octets);
   return { type, encoding: way.otherwise, octets: Buffer.from(text) };
 }
 
@@ -47,9 +49,4 @@ function hasShortLines(octets: Buffer): boolean {
     start = lineFeed < 0 ? octets.length : lineFeed + 1;
   }
   return true;
-}
-
-/** RFC 2045 §6.8: lines of 76 characters. */
-function encodeBase64(octets: Buffer): string {
-  return octets.toString('base64').replace(/.{1,76}/g, '$&\r\n');
 }

@@ -96,7 +96,7 @@ function readDestinations(rua: string): TlsrptRecord {
   const unusable: string[] = [];
   for (const [index, part] of rua.split(',').entries()) {
     const uri = trimWsp(part);
-    const read = index < destinationsMax ? readDestination(uri) : 'one destination too many';
+    const read = index < destinationsMax ? readReportDestination(uri) : 'one destination too many';
     if (typeof read === 'string') {
       unusable.push(`${JSON.stringify(uri.slice(0, 100))}: ${read}`);
     } else if (!destinations.some((each) => each.uri === read.uri)) {
@@ -109,8 +109,8 @@ function readDestinations(rua: string): TlsrptRecord {
   return { destinations, unusable };
 }
 
-/** A destination, or why it is none. */
-function readDestination(uri: string): ReportDestination | string {
+/** One URI of a rua as a destination, or why it is none. */
+export function readReportDestination(uri: string): ReportDestination | string {
   // RFC 3986 §2: a URI is printable ASCII without spaces; "!" would begin a size limit as in DMARC (RFC 7489 §6.2).
   if (uri.length > uriCharsMax || !/^[\x22-\x7e]+$/.test(uri)) {
     return 'not a URI';

@@ -4,7 +4,9 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-5.3 RFC 8460 §5.3}
  */
 import { createHash } from 'node:crypto';
+import { encodeBase64Lines } from '../message/base64-lines.ts';
 import { formatDateTime } from '../message/date-time.ts';
+import { submitterOf } from './report.ts';
 
 /** What the mail says of the report that it carries. */
 export interface ReportMail {
@@ -22,9 +24,6 @@ export interface ReportMail {
   readonly nowMs: number;
 }
 
-/** RFC 2045 §6.8. */
-const base64LineChars = 76;
-
 /**
  * Composes the mail, all ASCII, lines ended by CRLF. The same report gives the same octets but for the Date.
  *
@@ -32,7 +31,7 @@ const base64LineChars = 76;
  */
 export function composeReportMail(mail: ReportMail): Uint8Array {
   const boundary = `tlsrpt-${createHash('sha256').update(mail.reportId).digest('hex').slice(0, 32)}`;
-  const submitter = mail.from.slice(mail.from.lastIndexOf('@') + 1);
+  const submitter = submitterOf(mail.from);
   const header = [
     `From: ${mail.from}`,
     `To: ${mail.to}`,
@@ -67,20 +66,11 @@ export function composeReportMail(mail: ReportMail): Uint8Array {
     'Content-Disposition: attachment;',
     checkLine(` filename="${mail.fileName}"`),
     '',
-    ...base64Lines(mail.gzip),
-    `--${boundary}--`,
+    // Ends its last line itself.
+    `${encodeBase64Lines(mail.gzip)}--${boundary}--`,
     '',
   ];
   return Buffer.from(lines.join('\r\n'), 'ascii');
-}
-
-function base64Lines(octets: Uint8Array): string[] {
-  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('base64');
-  const lines: string[] = [];
-  for (let start = 0; start < text.length; start += base64LineChars) {
-    lines.push(text.slice(start, start + base64LineChars));
-  }
-  return lines;
 }
 
 /** RFC 5322 §2.1.1, §2.2: a line of the header is printable ASCII, 998 chars at the most. */

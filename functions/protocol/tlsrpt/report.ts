@@ -70,7 +70,12 @@ export function dayRange(day: UtcDay): { readonly startMs: number; readonly endM
   return { startMs, endMs: startMs + dayMs };
 }
 
-/** Makes the report. Policies under which no session is left (all corrected away) are left out. */
+/** The domain that reports: that of the address which its reports name and come from (RFC 8460 §3, §5.3). */
+export function submitterOf(contactInfo: string): string {
+  return contactInfo.slice(contactInfo.lastIndexOf('@') + 1);
+}
+
+/** Makes the report. */
 export function buildReport(facts: ReportFacts): ReportJson {
   const { startMs, endMs } = dayRange(facts.day);
   return {
@@ -82,9 +87,7 @@ export function buildReport(facts: ReportFacts): ReportJson {
     },
     'contact-info': facts.contactInfo,
     'report-id': facts.reportId,
-    policies: facts.policies
-      .filter(({ successes, failures }) => successes > 0 || failures > 0)
-      .map(buildPolicy),
+    policies: facts.policies.map(buildPolicy),
   };
 }
 

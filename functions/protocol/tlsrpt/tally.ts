@@ -58,7 +58,10 @@ export interface Tally {
   correct(policy: AppliedPolicy, failure: SessionFailure): void;
   /** Another sum. */
   merge(tallies: readonly PolicyTally[]): void;
-  /** In the order in which policies were first met; counts of one portion may be negative after a correction. */
+  /**
+   * In the order in which policies were first met, without those under which no session is left. Counts of one portion may
+   * be negative after a correction.
+   */
   list(): readonly PolicyTally[];
 }
 
@@ -105,7 +108,9 @@ export function createTally(): Tally {
       }
     },
     list: () =>
-      [...sums.values()].map(({ details, ...sum }) => ({ ...sum, details: [...details.values()] })),
+      [...sums.values()]
+        .filter(({ successes, failures }) => successes !== 0 || failures !== 0)
+        .map(({ details, ...sum }) => ({ ...sum, details: [...details.values()] })),
   };
 }
 

@@ -39,6 +39,16 @@ test('an alert after the handshake turns a success into a failure', () => {
   expect(tally.list()).toMatchObject([{ successes: 0, failures: 1 }]);
 });
 
+test('a policy under which no session is left is not listed', () => {
+  const tally = createTally();
+  tally.add(sts, undefined);
+  tally.merge([
+    { policy: sts, successes: -1, failures: 0, details: [] },
+    { policy: none, successes: 0, failures: 0, details: [] },
+  ]);
+  expect(tally.list()).toEqual([]);
+});
+
 test('failures beyond the limit are counted by type alone', () => {
   const tally = createTally();
   for (let index = 0; index < 1_000; index += 1) {
