@@ -23,7 +23,7 @@ import { fieldProblem, type Problem } from '../protocol/problem.ts';
 import { type OpenUpload, readUploadRequest } from '../submission/open-upload.ts';
 import { createReadControls } from '../submission/read-controls.ts';
 import { type ReadSubmission, readJsonSubmission } from '../submission/read-json-submission.ts';
-import { readRawSubmission } from '../submission/read-raw-submission.ts';
+import { parametersBesideJson, readRawSubmission } from '../submission/read-raw-submission.ts';
 import { showSubmission } from '../submission/show-submission.ts';
 import { type SubmitContext, submitMessage } from '../submission/submit-message.ts';
 import type { WholeMessage } from '../submission/whole-message.ts';
@@ -108,14 +108,18 @@ function readSubmission(
   place: Parameters<typeof readJsonSubmission>[1],
 ): ReadSubmission {
   const mediaType = mediaTypeOf(event);
+  const { headers, rawQueryString: query } = event;
   if (mediaType === 'message/rfc822' || mediaType === 'message/global') {
-    const { headers, rawQueryString: query } = event;
     return readRawSubmission({ octets: bodyOf(event), query, headers }, place);
   }
   if (mediaType !== 'application/json') {
     const fault = 'use application/json, or message/rfc822';
     const problem = fieldProblem([{ field: 'Content-Type', fault }]);
     return { problem: { ...problem, status: 415, code: 'media-type' } };
+  }
+  const beside = parametersBesideJson({ query, headers });
+  if (beside !== undefined) {
+    return { problem: beside };
   }
   const body = readJsonBody(event);
   return 'problem' in body ? body : readJsonSubmission(body.value, place);

@@ -3,7 +3,7 @@
  * fields of the same names with `Sealpost-` before them: `from`, `to`, `requireTls`, `ret`, `envid`, `notify`,
  * `smtpUtf8`, `expiresAt`.
  */
-import { type FieldFault, fieldProblem } from '../protocol/problem.ts';
+import { type FieldFault, fieldProblem, type Problem } from '../protocol/problem.ts';
 import { recipientsMax } from './queue-message.ts';
 import {
   checkOctets,
@@ -63,6 +63,22 @@ export function readRawSubmission(request: RawRequest, place: SubmissionPlace): 
 }
 
 /**
+ * What is wrong with a submission in JSON beside which there are parameters: they would go unheard, and with them a
+ * `requireTls`. Undefined where there are none.
+ */
+export function parametersBesideJson(request: Omit<RawRequest, 'octets'>): Problem | undefined {
+  const faults: FieldFault[] = [];
+  const query = readQuery(request.query, faults);
+  const headers = readHeaders(request.headers, faults);
+  const fault = 'not beside JSON: put it into the body';
+  faults.push(
+    ...Object.keys(query).map((field) => ({ field, fault })),
+    ...Object.keys(headers).map((name) => ({ field: `Sealpost-${name}`, fault })),
+  );
+  return faults.length === 0 ? undefined : fieldProblem(withoutRepetition(faults));
+}
+
+/**
  * A `+` stands for itself: RFC 3986 leaves it alone, only HTML forms read a space in it, and addresses are full of them
  * (`+requiretls`).
  */
@@ -86,12 +102,17 @@ function readQuery(query: string, faults: FieldFault[]): Parameters {
       // A signature may be in the query; whoever let the request through has looked at it.
     } else if (!/^X-Amz-/i.test(name)) {
       faults.push({
-        field: name.replace(/[^\w.-]/g, '?').slice(0, 100),
+        field: printableName(name),
         fault: `no such parameter: use ${parameterNames.join(', ')}`,
       });
     }
   }
   return parameters;
+}
+
+/** Names come from outside: bounded, and without what a terminal would obey. */
+function printableName(name: string): string {
+  return name.slice(0, 100).replace(/[^\w.-]/g, '?');
 }
 
 function decodePercent(text: string): string | undefined {
@@ -105,9 +126,19 @@ function decodePercent(text: string): string | undefined {
 
 function readHeaders(headers: RawRequest['headers'], faults: FieldFault[]): Parameters {
   const parameters: Partial<Record<ParameterName, string[]>> = {};
-  for (const name of parameterNames) {
-    const value = headers[headerPrefix + name.toLowerCase()];
-    if (value === undefined) {
+  for (const [header, value] of Object.entries(headers)) {
+    if (!header.startsWith(headerPrefix) || value === undefined) {
+      continue;
+    }
+    const rest = header.slice(headerPrefix.length);
+    const name = parameterNames.find((each) => each.toLowerCase() === rest);
+    if (name === undefined) {
+      // Not passed over as other fields are: a misspelt `Sealpost-RequireTls` would go without.
+      const known = parameterNames.map((each) => `Sealpost-${each}`).join(', ');
+      faults.push({
+        field: `Sealpost-${printableName(rest)}`,
+        fault: `no such field: remove it, or use ${known}`,
+      });
       continue;
     }
     // RFC 9110 §5.5 leaves open what other octets mean: an address must not become another one on its way here.

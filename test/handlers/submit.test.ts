@@ -112,6 +112,12 @@ describe('POST /v1/messages', () => {
   test.each<[string, EventParts, number, object]>([
     ['no JSON', { body: '{' }, 400, { fields: [{ field: '(body)' }] }],
     ['no body', { body: '' }, 400, { fields: [{ field: '(body)' }] }],
+    [
+      'a parameter beside it',
+      { query: 'requireTls=true' },
+      422,
+      { fields: [{ field: 'requireTls' }] },
+    ],
     ['a field at fault', { body: '{}' }, 422, { code: 'fields-invalid' }],
     [
       'another type',

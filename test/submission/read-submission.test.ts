@@ -6,6 +6,7 @@ import {
   readJsonSubmission,
 } from '../../functions/submission/read-json-submission.ts';
 import {
+  parametersBesideJson,
   type RawRequest,
   readRawSubmission,
 } from '../../functions/submission/read-raw-submission.ts';
@@ -145,6 +146,18 @@ describe('JSON', () => {
     );
   });
 
+  test.each<[string, RawRequest['headers'], string | undefined, string]>([
+    ['', { 'content-type': 'application/json' }, undefined, 'nothing beside it'],
+    ['X-Amz-Signature=00', {}, undefined, 'a signature in the query'],
+    ['requireTls=true', {}, 'requireTls', 'a parameter, which would go unheard'],
+    ['require=true', {}, 'require', 'what is none'],
+    ['', { 'sealpost-requiretls': 'true' }, 'Sealpost-requireTls', 'a field'],
+    ['', { 'sealpost-tls': 'true' }, 'Sealpost-tls', 'a misspelt one'],
+  ])('beside it %j and %j: refused for %s (%s)', (query, headers, field, _why) => {
+    const problem = parametersBesideJson({ query, headers });
+    expect(problem?.fields?.map((each) => each.field)).toEqual(field && [field]);
+  });
+
   test('a message that is too large is sent to uploads', () => {
     const large = Buffer.alloc(inlineBytesMax + 1, 'x').toString('base64');
     expect(problemOf(readJsonSubmission(json({ content: { data: large } }), place))).toMatchObject({
@@ -202,6 +215,8 @@ describe('message/rfc822', () => {
       'sealpost-to': 'bob@rcpt.example, "a,b"@rcpt.example',
       'sealpost-requiretls': 'TRUE',
       'x-unrelated': 'é',
+      'x-sealpost-trace': '1',
+      'sealpost-envid': undefined,
     };
     expect(readOf(raw('', { headers })).envelope).toEqual({
       mailFrom: '',
@@ -245,6 +260,14 @@ describe('message/rfc822', () => {
       'Sealpost-to',
       'octets in a header field',
     ],
+    [
+      least,
+      { 'sealpost-require-tls': 'true' },
+      'Sealpost-require-tls',
+      'a misspelt field, which would go without',
+    ],
+    [least, { 'sealpost-': 'true' }, 'Sealpost-', 'a field without a name'],
+    [least, { 'sealpost-\u001b[1m': 'x' }, 'Sealpost-??1m', 'what a terminal would obey'],
     [`${least}&requireTls=1`, {}, 'requireTls', 'no boolean'],
     [`${least}&requiretls=true`, {}, 'requiretls', 'a name in other case, which would go without'],
     [`${least}&notify=never,delay`, {}, 'notify', 'NEVER and something'],
