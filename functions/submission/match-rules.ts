@@ -7,7 +7,14 @@
  */
 import type { TaggingRule } from '../environment.ts';
 import { fieldsNamed, type RawField, unfoldValue } from '../protocol/message/message-parts.ts';
-import { type ComparePattern, compilePattern, type PatternVerdict } from './text-pattern.ts';
+import { addressForms } from './address-forms.ts';
+import {
+  type ComparePattern,
+  compileAddressPattern,
+  compilePattern,
+  type PatternVerdict,
+  strongest,
+} from './text-pattern.ts';
 
 /** Fields of one name that are compared; RFC 5322 §3.6 allows most but once. */
 const fieldsComparedMax = 50;
@@ -16,7 +23,7 @@ const fieldsComparedMax = 50;
 export interface RuledMessage {
   /** '' for the null reverse-path. */
   readonly mailFrom: string;
-  /** Of the recipients that rules apply to: in each form by which an operator may know the address. */
+  /** Those that rules apply to. */
   readonly recipients: readonly string[];
   readonly fields: readonly RawField[];
   /** Octets as handed in. */
@@ -28,9 +35,14 @@ export function findRule(
   rules: readonly TaggingRule[],
   message: RuledMessage,
 ): TaggingRule | undefined {
+  const compared = {
+    ...message,
+    senders: addressForms(message.mailFrom),
+    recipients: [...new Set(message.recipients.flatMap(addressForms))],
+  };
   let inDoubt = false;
   for (const rule of rules) {
-    const verdict = matchRule(rule, message);
+    const verdict = matchRule(rule, compared);
     if (verdict === 'no') {
       continue;
     }
@@ -45,15 +57,20 @@ export function findRule(
   return undefined;
 }
 
+/** Addresses in all their forms: a rule must not miss one for the way in which its domain is written. */
+interface ComparedMessage extends RuledMessage {
+  readonly senders: readonly string[];
+}
+
 /** All that a rule asks for must hold. */
-function matchRule(rule: TaggingRule, message: RuledMessage): PatternVerdict {
+function matchRule(rule: TaggingRule, message: ComparedMessage): PatternVerdict {
   const { bytesMin = 0, bytesMax = Number.POSITIVE_INFINITY } = rule.match;
   if (message.sizeBytes < bytesMin || message.sizeBytes > bytesMax) {
     return 'no';
   }
   const { sender, recipient, header } = compileRule(rule);
   const verdicts = [
-    sender?.(message.mailFrom) ?? 'yes',
+    sender === undefined ? 'yes' : matchAny(sender, message.senders),
     recipient === undefined ? 'yes' : matchAny(recipient, message.recipients),
     header === undefined ? 'yes' : matchHeader(header, message.fields),
   ];
@@ -64,11 +81,7 @@ function matchRule(rule: TaggingRule, message: RuledMessage): PatternVerdict {
 }
 
 function matchAny(compare: ComparePattern, texts: readonly string[]): PatternVerdict {
-  const verdicts = texts.map(compare);
-  if (verdicts.includes('yes')) {
-    return 'yes';
-  }
-  return verdicts.includes('in-doubt') ? 'in-doubt' : 'no';
+  return strongest(texts.map(compare));
 }
 
 function matchHeader(
@@ -107,8 +120,8 @@ function compileRule(rule: TaggingRule): CompiledRule {
   }
   const { sender, recipient, header } = rule.match;
   const compiled = {
-    sender: sender && compilePattern(sender),
-    recipient: recipient && compilePattern(recipient),
+    sender: sender && compileAddressPattern(sender),
+    recipient: recipient && compileAddressPattern(recipient),
     header: header && { field: header.field, value: compilePattern(header.value) },
   };
   compiledRules.set(rule, compiled);

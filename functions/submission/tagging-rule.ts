@@ -38,10 +38,14 @@ const headerMatchSchema = z.strictObject({
 const matchSchema = z.strictObject({
   sender: textPatternSchema
     .exactOptional()
-    .describe('The envelope sender; {"equals": ""} is the null reverse-path.'),
+    .describe(
+      'The envelope sender, its domain in A-labels or U-labels; {"equals": ""} is the null reverse-path.',
+    ),
   recipient: textPatternSchema
     .exactOptional()
-    .describe('A recipient, without the address tag; one that matches speaks for all.'),
+    .describe(
+      'A recipient, without the address tag, its domain in A-labels or U-labels; one that matches speaks for all.',
+    ),
   header: headerMatchSchema.exactOptional().describe('A header field; one that matches is enough.'),
   bytesMin: z.int().min(0).exactOptional().describe('The least size, octets as handed in.'),
   bytesMax: z.int().min(0).exactOptional().describe('The largest size, octets as handed in.'),

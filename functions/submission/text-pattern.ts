@@ -1,11 +1,12 @@
 /**
- * Text patterns of tagging rules: whole and without case, in time that is linear in the text.
+ * Text patterns of tagging rules: whole, without case and in NFC on both sides, in time that is linear in the text.
  *
  * Regular expressions run on RE2, which never backtracks; the size of its program and the length of the text are
  * bounded on top, so that neither a rule nor a message can hold the function up.
  */
 import { RE2JS } from 're2js';
 import type { TextPattern } from '../environment.ts';
+import { addressPatternForms } from './address-forms.ts';
 
 /** Longest text that is compared, chars: four times a line's length (RFC 5322 §2.1.1). */
 export const comparedCharsMax = 4_096;
@@ -30,8 +31,37 @@ export function compilePattern(pattern: TextPattern): ComparePattern {
     if (text.length > comparedCharsMax) {
       return 'in-doubt';
     }
-    return matches(text) ? 'yes' : 'no';
+    return matches(text.normalize('NFC')) ? 'yes' : 'no';
   };
+}
+
+/**
+ * Makes the comparison of a pattern for addresses with the forms of an address (`addressForms`). It need match one form
+ * only: whether a domain is written in A-labels or U-labels, here or there, changes nothing. An expression is compared as
+ * it is.
+ *
+ * @throws {SyntaxError} as {@link compilePattern}
+ */
+export function compileAddressPattern(pattern: TextPattern): ComparePattern {
+  const compares = addressPatterns(pattern).map(compilePattern);
+  return (form) => strongest(compares.map((compare) => compare(form)));
+}
+
+function addressPatterns(pattern: TextPattern): TextPattern[] {
+  if ('equals' in pattern) {
+    return addressPatternForms(pattern.equals).map((equals) => ({ equals }));
+  }
+  return 'glob' in pattern
+    ? addressPatternForms(pattern.glob).map((glob) => ({ glob }))
+    : [pattern];
+}
+
+/** Of comparisons one of which is enough. */
+export function strongest(verdicts: readonly PatternVerdict[]): PatternVerdict {
+  if (verdicts.includes('yes')) {
+    return 'yes';
+  }
+  return verdicts.includes('in-doubt') ? 'in-doubt' : 'no';
 }
 
 /** Why a pattern cannot be used; undefined for one that can. */
@@ -49,14 +79,14 @@ export function patternFault(pattern: TextPattern): string | undefined {
 
 function compile(pattern: TextPattern): (text: string) => boolean {
   if ('equals' in pattern) {
-    const wanted = pattern.equals.toLowerCase();
+    const wanted = pattern.equals.normalize('NFC').toLowerCase();
     return (text) => text.toLowerCase() === wanted;
   }
   if ('glob' in pattern) {
-    const glob = [...pattern.glob.toLowerCase()];
+    const glob = [...pattern.glob.normalize('NFC').toLowerCase()];
     return (text) => globMatches(glob, [...text.toLowerCase()]);
   }
-  const expression = compileExpression(pattern.regex);
+  const expression = compileExpression(pattern.regex.normalize('NFC'));
   return (text) => expression.matches(text);
 }
 

@@ -56,6 +56,52 @@ describe('what a rule asks for', () => {
   });
 });
 
+describe('a domain is the same however it is written', () => {
+  const nfd = 'bu\u0308cher';
+  const spellings = [
+    'bücher.рф',
+    'xn--bcher-kva.xn--p1ai',
+    'bücher.xn--p1ai',
+    'BÜCHER.РФ',
+    `${nfd}.рф`,
+  ];
+  const patterns = [
+    ...spellings.flatMap((domain) => [{ equals: `a@${domain}` }, { glob: `*@${domain}` }]),
+    { glob: '*@*.рф' },
+    { glob: '*bücher.рф' },
+    { glob: `*@${nfd}.*` },
+    { glob: '*@xn--bcher-*.рф' },
+    { regex: '.*@bücher\\.рф' },
+    { regex: '.*@xn--bcher-kva\\.xn--p1ai' },
+    { regex: `.*@${nfd}\\..*` },
+  ];
+
+  test.each(patterns)('%j meets all spellings, of sender and recipient', (pattern) => {
+    for (const domain of spellings) {
+      const address = `a@${domain}`;
+      const sent = message('', { mailFrom: address });
+      const received = message('', { recipients: [address] });
+      expect(findRule([rule({ sender: pattern })], sent), domain).toBeDefined();
+      expect(findRule([rule({ recipient: pattern })], received), domain).toBeDefined();
+    }
+  });
+
+  test.each([
+    [{ equals: 'a@bucher.example' }, 'another name'],
+    [{ glob: '*@*.bücher.example' }, 'one label more'],
+    [{ equals: 'xn--bcher-kva@bücher.example' }, 'a local part is not converted'],
+  ])('%j does not match (%s)', (pattern, _why) => {
+    const given = message('', { mailFrom: 'bücher@bücher.example' });
+    expect(findRule([rule({ sender: pattern })], given)).toBeUndefined();
+  });
+
+  test('a header field in NFC and one that is not are the same', () => {
+    const match = { header: { field: 'X', value: { equals: nfd } } };
+    expect(findRule([rule(match)], message('X: bücher\r\n'))).toBeDefined();
+    expect(findRule([rule(match)], message(`X: ${nfd}\r\n`))).toBeDefined();
+  });
+});
+
 test('the first that matches decides', () => {
   const rules = [
     rule({ bytesMax: 1 }, 'optional', 'small'),
