@@ -111,6 +111,7 @@ function createPorts(
     accept: createAcceptFromQueue({
       settings,
       ports: {
+        now,
         readControls,
         signContent: async () => [],
         contents: stores.contents,

@@ -215,6 +215,7 @@ function createContext(options: DeliverArguments, attempt: Attempt): DeliveryCon
       accept: createAcceptFromQueue({
         settings,
         ports: {
+          now,
           readControls,
           // Whose mail it is this machine has no key to say.
           signContent: async () => [],

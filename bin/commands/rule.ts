@@ -250,7 +250,7 @@ async function test(args: readonly string[]): Promise<number> {
   const { store, settings, nowMs } = await openContext(values);
   // What the functions read is what is tested, by the code that reads it; there is no second read to observe.
   const controls = await createReadControls({ store, now: () => nowMs, observe: () => {} })();
-  const tested = testRules({ envelope, content }, { settings, controls }, nowMs);
+  const tested = testRules({ envelope, content }, { settings, controls, nowMs });
   print([tested], { json: values.json ?? false, text: () => formatTest(tested) });
   return 0;
 }

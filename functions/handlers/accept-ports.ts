@@ -17,6 +17,7 @@ export interface AcceptParts {
 export function createAcceptPorts(settings: DeliverySettings, parts: AcceptParts): AcceptPorts {
   const { readControls, contents, messages, now } = parts;
   return {
+    now,
     readControls,
     signContent: createSigner(settings, now),
     contents,

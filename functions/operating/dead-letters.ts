@@ -206,7 +206,7 @@ async function bounceLetter(
 async function partsOf(
   message: QueueMessage,
   octets: Uint8Array,
-  { settings, readControls }: DeadLetterContext,
+  { settings, readControls, ports }: DeadLetterContext,
 ): Promise<readonly PreparedMessage[]> {
   if (message.prepared !== undefined) {
     return [{ ...message, prepared: message.prepared }];
@@ -215,7 +215,7 @@ async function partsOf(
   return prepareMessage(
     message,
     { fields, sizeBytes: octets.length },
-    { settings, controls: await readControls() },
+    { settings, controls: await readControls(), nowMs: ports.now() },
   );
 }
 

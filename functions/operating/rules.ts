@@ -186,14 +186,10 @@ export interface TestMessage {
  *
  * @throws {TransportSecurityError} `content-invalid` for a header that no message may have.
  */
-export function testRules(
-  { envelope, content }: TestMessage,
-  rules: PrepareRules,
-  nowMs: number,
-): RuleTest {
+export function testRules({ envelope, content }: TestMessage, rules: PrepareRules): RuleTest {
   const { octets } = canonicalizeContent(content);
   const handedIn = { fields: parseMessage(octets).fields, sizeBytes: content.length };
-  const now = new Date(nowMs).toISOString();
+  const now = new Date(rules.nowMs).toISOString();
   const message: QueueMessage = {
     ...envelope,
     version: 1,

@@ -2,8 +2,9 @@
  * Accepting a message: its header is checked and completed, Bcc taken out, loops stopped, its TLS demand decided, its
  * DKIM signatures made, and then it is split into one record for each next-hop domain.
  *
- * It runs where a message comes in: in the API, and in delivery for records that came by SQS. It is the same every time
- * (its time is `submittedAt`), so that a record which SQS hands out again gives the same parts and ids.
+ * It runs where a message comes in: in the API, and in delivery for records that came by SQS. The octets are the same
+ * every time (their time is `submittedAt`), so that a record which SQS hands out again gives the same parts and ids. Only
+ * which rules and exceptions count is as of now.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc6409.html RFC 6409}
  */
@@ -23,8 +24,13 @@ import {
   removePrivateFields,
 } from './complete-header.ts';
 import { giveBody, giveSecondBody } from './keep-body.ts';
-import type { AcceptPorts, Controls } from './ports.ts';
-import { prepareMessage, withDomainInALabels } from './prepare.ts';
+import type { AcceptPorts } from './ports.ts';
+import {
+  exceptionsInForce,
+  type PrepareRules,
+  prepareMessage,
+  withDomainInALabels,
+} from './prepare.ts';
 import type { PreparedMessage, PreparedPart, QueueMessage } from './queue-message.ts';
 import type { SubmissionWay } from './whole-message.ts';
 
@@ -74,9 +80,10 @@ export async function acceptMessage(
   const refusal = isLooping(fields) ? loopRefusal(way) : undefined;
   const controls = await ports.readControls();
   const sizeBytes = content.length;
-  const records = prepareMessage(message, { fields, sizeBytes }, { settings, controls });
+  const rules = { settings, controls, nowMs: ports.now() };
+  const records = prepareMessage(message, { fields, sizeBytes }, rules);
   if (way === 'http') {
-    checkExplicitDemand(records, message, { settings, controls });
+    checkExplicitDemand(records, message, rules);
   }
   const octets =
     refusal === undefined
@@ -156,20 +163,18 @@ function loopRefusal(way: SubmissionWay): NonNullable<PreparedPart['refusal']> {
 /** What is bound to bounce with 5.7.30 is refused while somebody is there to be told. */
 function checkExplicitDemand(
   records: readonly PreparedMessage[],
-  { requireTls, submittedAt }: QueueMessage,
-  { settings, controls }: { readonly settings: AcceptSettings; readonly controls: Controls },
+  { requireTls }: QueueMessage,
+  rules: PrepareRules,
 ): void {
   if (requireTls !== true) {
     return;
   }
-  if (!settings.requireTls) {
+  if (!rules.settings.requireTls) {
     throw disabled('the setting requireTls: false rules that out');
   }
-  const exception = [...settings.exceptions, ...controls.exceptions].find(
-    ({ domain, policy, expires }) =>
-      policy !== 'tagging' &&
-      Date.parse(expires) > Date.parse(submittedAt) &&
-      records.some(({ prepared }) => prepared.domain === domain),
+  const exception = exceptionsInForce(rules).find(
+    ({ domain, policy }) =>
+      policy !== 'tagging' && records.some(({ prepared }) => prepared.domain === domain),
   );
   if (exception !== undefined) {
     throw disabled(`an exception for ${exception.domain} rules that out`);

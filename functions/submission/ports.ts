@@ -52,6 +52,8 @@ export type ShareContent = (content: ContentReference, parts: number) => Promise
 
 /** What accepting a message reaches for. */
 export interface AcceptPorts {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   readonly readControls: ReadControls;
   readonly signContent: SignContent;
   readonly contents: AcceptedContents;

@@ -3,7 +3,7 @@
  * done to the content is accept-message.ts's.
  */
 import { createHash } from 'node:crypto';
-import type { DeliverySettings, TaggingRule } from '../environment.ts';
+import type { DeliverySettings, PolicyException, TaggingRule } from '../environment.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
 import type { RawField } from '../protocol/message/message-parts.ts';
 import { readAddressTag } from '../protocol/requiretls/address-tag.ts';
@@ -24,6 +24,21 @@ export interface PrepareRules {
     'requireTls' | 'keepAddressTag' | 'smartHost' | 'rules' | 'exceptions'
   >;
   readonly controls: Controls;
+  /** The present, epoch milliseconds: an exception that is over does not come back for a message that says it is old. */
+  readonly nowMs: number;
+}
+
+/** The exceptions of config and run time that are not over. */
+export function exceptionsInForce({
+  settings,
+  controls,
+  nowMs,
+}: Pick<PrepareRules, 'controls' | 'nowMs'> & {
+  readonly settings: Pick<DeliverySettings, 'exceptions'>;
+}): PolicyException[] {
+  return [...settings.exceptions, ...controls.exceptions].filter(
+    ({ expires }) => Date.parse(expires) > nowMs,
+  );
 }
 
 /** The content as far as the demand depends on it. */
@@ -110,18 +125,17 @@ interface Tagging {
 }
 
 function readTagging(
-  { mailFrom, submittedAt }: QueueMessage,
+  { mailFrom }: QueueMessage,
   { fields, sizeBytes }: HandedIn,
-  { recipients, settings, controls }: TaggingFacts,
+  { recipients, ...rules }: TaggingFacts,
 ): Tagging {
-  const exceptions = [...settings.exceptions, ...controls.exceptions];
-  const isExcepted = (domain: string): boolean =>
-    exceptions.some(
-      (exception) =>
-        exception.policy === 'tagging' &&
-        exception.domain === domain &&
-        Date.parse(exception.expires) > Date.parse(submittedAt),
-    );
+  const { settings, controls } = rules;
+  const excepted = new Set(
+    exceptionsInForce(rules)
+      .filter(({ policy }) => policy === 'tagging')
+      .map(({ domain }) => domain),
+  );
+  const isExcepted = (domain: string): boolean => excepted.has(domain);
   const taggable = recipients.filter(({ nextHop }) => !isExcepted(nextHop));
   const rule = settings.requireTls
     ? findRule([...controls.rules, ...settings.rules], {

@@ -160,6 +160,7 @@ export function createHarness(): Harness {
           createAcceptFromQueue({
             settings: harness.settings,
             ports: {
+              now: () => harness.nowMs,
               readControls: async () => harness.controls,
               signContent: async () => [],
               contents: stores.contents,

@@ -138,7 +138,7 @@ describe('testing a message', () => {
   test('names the rule that decides, run time before config', () => {
     const controls = { rules: [rule], exceptions: [] };
     expect(
-      testRules(message('a@bank.example', 'b@x.example'), { settings, controls }, nowMs),
+      testRules(message('a@bank.example', 'b@x.example'), { settings, controls, nowMs }),
     ).toEqual({
       rule,
       domains: [
@@ -155,22 +155,22 @@ describe('testing a message', () => {
   test('names a rule that decides by leaving', () => {
     const leaving = { ...rule, action: 'leave' as const };
     const controls = { rules: [leaving], exceptions: [] };
-    const tested = testRules(
-      message('a@bank.example', 'b@x.example'),
-      { settings, controls },
+    const tested = testRules(message('a@bank.example', 'b@x.example'), {
+      settings,
+      controls,
       nowMs,
-    );
+    });
     expect(tested).toMatchObject({ rule: leaving, domains: [{ demand: 'default' }] });
   });
 
   test('says what becomes of each domain, tags and exceptions included', () => {
     const exception = storedException({ domain: 'y.example', policy: 'tagging' });
     const controls = { rules: [], exceptions: [exception] };
-    const tested = testRules(
-      message('a@other.example', 'b+requiretls@x.example', 'c@y.example'),
-      { settings, controls },
+    const tested = testRules(message('a@other.example', 'b+requiretls@x.example', 'c@y.example'), {
+      settings,
+      controls,
       nowMs,
-    );
+    });
     expect(tested).not.toHaveProperty('rule');
     expect(tested.domains).toMatchObject([
       { domain: 'x.example', recipients: ['b@x.example'], demand: 'require' },
@@ -180,8 +180,8 @@ describe('testing a message', () => {
 
   test('refuses a header that no message may have', () => {
     const broken = { ...message('', 'b@x.example'), content: Buffer.from('no header\n\nx\n') };
-    const rules = { settings, controls: { rules: [], exceptions: [] } };
-    expect(() => testRules(broken, rules, nowMs)).toThrow(
+    const rules = { settings, controls: { rules: [], exceptions: [] }, nowMs };
+    expect(() => testRules(broken, rules)).toThrow(
       expect.objectContaining({ code: 'content-invalid' }),
     );
   });

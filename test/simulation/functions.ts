@@ -113,6 +113,7 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
     accept: createAcceptFromQueue({
       settings,
       ports: {
+        now,
         readControls,
         signContent: async () => [],
         contents,

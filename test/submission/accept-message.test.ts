@@ -56,6 +56,7 @@ function createWorld(
       way: 'sqs',
       settings: { ...deliverySettings, ...over },
       ports: {
+        now: () => sentAtMs,
         readControls: async () => controls,
         signContent: createSignContent(async (domain) =>
           [ed25519, rsa].filter((key) => key.domain === domain),
@@ -257,6 +258,21 @@ describe('what the API tells its caller, and mail by SQS gets away with', () => 
       expect((await accept(`${complete}\r\n`, {}, { ...context, ...http })).parts).toHaveLength(1);
     },
   );
+});
+
+test('an exception that is over does not stand in the way of a message that says it is old', async () => {
+  const exceptions = [
+    {
+      domain: 'rcpt.example',
+      policy: 'dane',
+      reason: 'r',
+      expires: '2026-11-24T09:00:00Z',
+    } as const,
+  ];
+  const { context } = createWorld({}, { rules: [], exceptions });
+  const asked = { requireTls: true, submittedAt: '2020-01-01T00:00:00Z' };
+  const { parts } = await accept(`${complete}\r\n`, asked, { ...context, ...http });
+  expect(parts[0]?.prepared.demand).toBe('require');
 });
 
 describe('a mail loop by SQS', () => {

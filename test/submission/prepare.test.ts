@@ -14,6 +14,7 @@ import {
 } from '../../functions/submission/queue-message.ts';
 
 const settings = { requireTls: true, keepAddressTag: false, rules: [], exceptions: [] };
+const nowMs = Date.UTC(2025, 5, 1);
 const noControls: Controls = { rules: [], exceptions: [] };
 const plain = 'Subject: x\r\n\r\nhi\r\n';
 
@@ -43,7 +44,7 @@ const prepare = (
   options: Settings = settings,
   controls: Controls = noControls,
 ): PreparedMessage[] =>
-  prepareMessage(message(over), handIn(header), { settings: options, controls });
+  prepareMessage(message(over), handIn(header), { settings: options, controls, nowMs });
 
 describe('the demand', () => {
   const optional = `TLS-Required: No\r\n${plain}`;
@@ -165,7 +166,9 @@ describe('an exception from tagging', () => {
 
   test.each<[Partial<PolicyException>, string, string]>([
     [{}, 'default', 'made at run time'],
-    [{ expires: '1969-12-31T23:59:59Z' }, 'require', 'over when the message came'],
+    [{ expires: '2025-06-01T00:00:01Z' }, 'default', 'not over yet'],
+    [{ expires: '2025-06-01T00:00:00Z' }, 'require', 'over, though the message says it is of 1970'],
+    [{ expires: 'soon' }, 'require', 'no time'],
     [{ domain: 'y.example' }, 'require', 'of another domain'],
     [{ policy: 'dane' }, 'require', 'of another policy; delivery judges that'],
   ])('%j gives %s (%s)', (over, demand, _why) => {
@@ -258,7 +261,11 @@ describe('the split', () => {
 
   test('a domain that is no host name is left for delivery to refuse', () => {
     const odd = { ...message(), rcptTo: [{ address: 'b@-Bad-.example' }] };
-    const [prepared] = prepareMessage(odd, handIn(plain), { settings, controls: noControls });
+    const [prepared] = prepareMessage(odd, handIn(plain), {
+      settings,
+      controls: noControls,
+      nowMs,
+    });
     expect(prepared?.prepared.domain).toBe('-bad-.example');
   });
 });

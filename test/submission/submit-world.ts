@@ -85,6 +85,7 @@ export function createSubmitWorld(
       accept: {
         settings: { ...deliverySettings, ...settings },
         ports: {
+          now: () => world.nowMs,
           readControls: () => run('controls', () => world.controls),
           signContent: async () => [],
           contents: {
