@@ -9,6 +9,7 @@ import { asksForFewerConnections } from '../protocol/smtp/busy-reply.ts';
 import type { Reply, TransactionResult } from '../protocol/smtp/transaction.ts';
 import type { Channel, ChannelTarget, OpenChannel } from './channel.ts';
 import { createHostLimits, type HostLimits } from './host-limits.ts';
+import type { SessionWatch } from './session-log.ts';
 import { processTimers, type Timers } from './timers.ts';
 
 /** Hands channels out and takes them back. */
@@ -18,7 +19,7 @@ export interface ChannelPool {
    * many gets fewer, and who asked waits for one of those. Rejects as OpenChannel does, and with `time-too-short` when
    * no room came free in time.
    */
-  acquire(target: ChannelTarget, deadlineMs: number): Promise<Channel>;
+  acquire(target: ChannelTarget, deadlineMs: number, watch?: SessionWatch): Promise<Channel>;
   /** Heeds what a peer said to a transaction of one of its channels, for the number of connections that it gets. */
   heed(target: ChannelTarget, result: TransactionResult): void;
   /** Gives a channel back, usable or not. */
@@ -64,11 +65,15 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
   const open = async (
     peer: Peer,
     target: ChannelTarget,
-    deadlineMs: number,
+    {
+      deadlineMs,
+      watch,
+    }: { readonly deadlineMs: number; readonly watch: SessionWatch | undefined },
   ): Promise<Channel | undefined> => {
     peer.open += 1;
     try {
-      return await options.openChannel(target, deadlineMs);
+      watch?.began();
+      return await options.openChannel(target, deadlineMs, watch?.secured);
     } catch (error) {
       peer.open -= 1;
       const isBusy = refusesAsTooMany(error);
@@ -85,7 +90,7 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
   };
 
   return {
-    async acquire(target, deadlineMs) {
+    async acquire(target, deadlineMs, watch) {
       const peer = peerOf(target);
       for (;;) {
         const kept = takeIdle(peer, target);
@@ -93,7 +98,7 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
           return kept;
         }
         if (peer.open < limits.limitOf(target.host)) {
-          const opened = await open(peer, target, deadlineMs);
+          const opened = await open(peer, target, { deadlineMs, watch });
           if (opened !== undefined) {
             return opened;
           }

@@ -83,6 +83,10 @@ export interface Channel {
 /**
  * Connects, says EHLO, takes TLS as `target.tls` demands and says EHLO again. Rejects with TransportSecurityError
  * whose code names what was not shown; nothing of a message has been sent then. Where it was a reply that refused, the
- * error's `cause` is that `Reply`.
+ * error's `cause` is that `Reply`. `secured` is told when the handshake is over, before anything is made of it.
  */
-export type OpenChannel = (target: ChannelTarget, deadlineMs: number) => Promise<Channel>;
+export type OpenChannel = (
+  target: ChannelTarget,
+  deadlineMs: number,
+  secured?: (tls: TlsFacts) => void,
+) => Promise<Channel>;

@@ -2,6 +2,7 @@
 import type { DeliverySettings } from '../environment.ts';
 import type { ChannelPool } from './channel-pool.ts';
 import type { DeliveryPorts } from './ports.ts';
+import type { SessionLog } from './session-log.ts';
 
 /** How deliveries reach their peers; from the `network` setting, with its defaults filled in. */
 export interface DeliveryNetwork {
@@ -30,6 +31,8 @@ export interface DeliveryContext {
   readonly settings: DeliverySettings;
   readonly network: DeliveryNetwork;
   readonly pool: ChannelPool;
+  /** Absent: nobody sends TLS reports. */
+  readonly sessions?: SessionLog;
   /** When all has to be settled, epoch milliseconds. */
   readonly deadlineMs: number;
   /** When no content may begin any more, since its final reply could not be awaited (RFC 5321 §4.5.3.2.6). */

@@ -57,8 +57,8 @@ export async function deliverBatch(
 }
 
 function groupKey({ mailFrom, prepared }: PreparedMessage): string {
-  const { domain, demand, explicit, refusal } = prepared;
-  return JSON.stringify([domain, demand, explicit, mailFrom === '', refusal ?? null]);
+  const { domain, demand, explicit, tlsReport = false, refusal } = prepared;
+  return JSON.stringify([domain, demand, explicit, tlsReport, mailFrom === '', refusal ?? null]);
 }
 
 async function deliverAlike(

@@ -38,6 +38,7 @@ export async function* openChannels(
   context: DeliveryContext,
   log: MutableHostLog,
 ): AsyncGenerator<OpenedChannel, void, boolean> {
+  context.sessions?.policyLookedUp(plan);
   for (const mailHost of plan.hosts) {
     const note: MutableHostNote = { ...mailHost, tries: [] };
     log.hosts.push(note);
@@ -51,7 +52,7 @@ export async function* openChannels(
     });
     log.row = requirement.row;
     if (!requirement.use) {
-      skip(note, requirement, { plan, context });
+      skip(note, requirement, { plan, context, dane: undefined });
       continue;
     }
     const found = await findAddresses(mailHost.host, {
@@ -74,7 +75,7 @@ export async function* openChannels(
           });
     log.row = demanded.row;
     if (!demanded.use) {
-      skip(note, demanded, { plan, context });
+      skip(note, demanded, { plan, context, dane });
       continue;
     }
     noteDane(note, dane);
@@ -105,9 +106,10 @@ interface Surroundings {
 function skip(
   note: MutableHostNote,
   requirement: Extract<HostRequirement, { use: false }>,
-  { plan, context }: Surroundings,
+  { plan, context, dane }: Surroundings & { readonly dane: DaneLevel | undefined },
 ): void {
   note.skipped = withResultType(requirement);
+  context.sessions?.passedOver(plan, { host: note.host, dane }, requirement.code);
   observeViolation(note.skipped, plan, context);
 }
 
@@ -181,11 +183,13 @@ async function tryLevel(
   situation: NotedSituation,
   tls: TlsLevel,
 ): Promise<OpenedChannel | 'handshake-failed' | undefined> {
-  const { address, note, plan, context, requirement } = situation;
+  const { address, host, dane, note, plan, context, requirement } = situation;
   const target = await describeTarget(situation, tls);
+  const session = context.sessions?.begin(plan, { host, dane, address });
   try {
     // A channel that opens later than that is of no use to any message.
-    const channel = await context.pool.acquire(target, context.contentDeadlineMs);
+    const channel = await context.pool.acquire(target, context.contentDeadlineMs, session);
+    session?.opened(channel);
     const { tryNote, fail } = noteTry(channel, situation);
     note.tries.push(tryNote);
     if (requirement.requireTls && !channel.capabilities.has('REQUIRETLS')) {
@@ -203,6 +207,7 @@ async function tryLevel(
     if (!(error instanceof TransportSecurityError)) {
       throw error;
     }
+    session?.failed(error);
     const failure = withResultType({ code: error.code, reason: error.message });
     // Only what TLS failed at: a host that cannot be reached is not reached in clear text either.
     const mayGoOnInClear = tls === 'opportunistic' && failures[error.code].resultType !== null;

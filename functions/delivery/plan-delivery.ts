@@ -44,6 +44,8 @@ interface PlanFacts {
   readonly sts: StsState | undefined;
   /** Whether TLSA records are looked up and obeyed. */
   readonly dane: 'off' | 'on' | 'only';
+  /** The messages carry TLS reports, so that nobody reports on their sessions (RFC 8460 §5.3). */
+  readonly tlsReport?: true;
   readonly lookups: LookupNote[];
 }
 
@@ -55,6 +57,8 @@ export interface DeliveryGroup {
   readonly explicit: boolean;
   /** The messages are bounces or the like (RFC 5321 §4.5.5). */
   readonly nullReversePath: boolean;
+  /** The messages carry TLS reports (RFC 8460). */
+  readonly tlsReport?: true;
   /** The messages were refused when they were accepted, by this. */
   readonly refusal?: PreparedPart['refusal'];
 }
@@ -79,7 +83,14 @@ export async function planDelivery(
       ? { demand: 'default', demandReason: `an exception for ${group.domain}` }
       : { demand: group.demand };
   const dane = decideDane(group.domain, exceptions, context);
-  const facts = { domain: group.domain, ...demanded, dane, lookups };
+  const { tlsReport } = group;
+  const facts = {
+    domain: group.domain,
+    ...demanded,
+    dane,
+    lookups,
+    ...(tlsReport === true && { tlsReport }),
+  };
   const refusal = refuseUnasked(
     group,
     context,
@@ -183,11 +194,11 @@ function decideDane(
   return settings.daneOnly.includes(domain) ? 'only' : 'on';
 }
 
-/** All of the policy that bears on a verdict; channels are shared only where it is the same. */
-export function policyKey({ domain, demand, sts, dane }: DeliveryPlan): string {
+/** All of the policy that bears on a verdict, and whether sessions count; channels are shared only where it is the same. */
+export function policyKey({ domain, demand, sts, dane, tlsReport }: DeliveryPlan): string {
   return sts?.kind === 'policy'
-    ? JSON.stringify([demand, dane, domain, sts.cached.id, sts.cached.text])
-    : JSON.stringify([demand, dane, sts?.kind ?? 'not-asked']);
+    ? JSON.stringify([demand, dane, tlsReport === true, domain, sts.cached.id, sts.cached.text])
+    : JSON.stringify([demand, dane, tlsReport === true, sts?.kind ?? 'not-asked']);
 }
 
 /** The policy's line in the `why` record. */

@@ -9,7 +9,7 @@ import { formatTlsaRecord } from '../protocol/dane/tlsa-record.ts';
 import { type FailureCode, failures } from '../protocol/errors.ts';
 import { mxMatches } from '../protocol/mta-sts/mx.ts';
 import type { AppliedPolicy, SessionFailure } from '../protocol/tlsrpt/tally.ts';
-import type { Channel } from './channel.ts';
+import type { ChannelTarget, TlsFacts } from './channel.ts';
 
 /** The result of a session under one policy. */
 export interface SessionResult {
@@ -38,17 +38,26 @@ export interface SessionFault {
   readonly reasonCode?: string;
 }
 
+/** What a session has shown; a channel, say. */
+export interface ShownSession {
+  /** Absent where it was lost behind the handshake. */
+  readonly target?: Pick<ChannelTarget, 'tls'>;
+  readonly tls?: TlsFacts;
+  readonly clearReason?: FailureCode;
+  readonly peerName: string;
+}
+
 /**
- * The results of a channel that was opened. None for one in the clear on purpose: the handshake before it, which failed,
+ * The results of a session that came about. None for one in the clear on purpose: the handshake before it, which failed,
  * has told already.
  */
-export function judgeOpened(facts: SessionFacts, channel: Channel): readonly SessionResult[] {
-  if (channel.target.tls === 'clear') {
+export function judgeOpened(facts: SessionFacts, shown: ShownSession): readonly SessionResult[] {
+  if (shown.target?.tls === 'clear') {
     return [];
   }
   return appliedPolicies(facts).map((policy) => {
-    const fault = faultUnder(policy, facts, channel);
-    return result(policy, fault, { ...facts, receivingMxHelo: channel.peerName });
+    const fault = faultUnder(policy, facts, shown);
+    return result(policy, fault, { ...facts, receivingMxHelo: shown.peerName });
   });
 }
 
@@ -119,26 +128,27 @@ function tlsaPolicy({ dane, host }: SessionFacts): AppliedPolicy | undefined {
   }
 }
 
-/** What was wrong with an open channel under a policy, whether or not it was enforced. */
+/** What was wrong with a session under a policy, whether or not it was enforced. */
 function faultUnder(
   { type }: AppliedPolicy,
   { sts, dane, host }: SessionFacts,
-  channel: Channel,
+  shown: ShownSession,
 ): SessionFault | undefined {
   if (type === 'sts' && sts?.kind === 'policy' && !mxMatches(host, sts.cached.policy.mx)) {
     return { code: 'sts-mx-mismatch' };
   }
-  if (channel.tls === undefined) {
-    return { code: channel.clearReason ?? 'starttls-not-offered' };
+  const { tls } = shown;
+  if (tls === undefined) {
+    return { code: shown.clearReason ?? 'starttls-not-offered' };
   }
   if (type === 'sts') {
-    return channel.tls.pkix.verified ? undefined : channel.tls.pkix;
+    return tls.pkix.verified ? undefined : tls.pkix;
   }
   if (type === 'tlsa') {
     if (dane?.level === 'unusable') {
       return { code: dane.code };
     }
-    return channel.tls.dane?.verified === false ? channel.tls.dane : undefined;
+    return tls.dane?.verified === false ? tls.dane : undefined;
   }
   return undefined;
 }

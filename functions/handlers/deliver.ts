@@ -30,9 +30,11 @@ import { createChannelPool } from '../delivery/channel-pool.ts';
 import type { DeliveryContext } from '../delivery/context.ts';
 import { deliverBatch, type QueueRecord } from '../delivery/deliver-batch.ts';
 import { createHostLimits } from '../delivery/host-limits.ts';
+import { createSessionLog } from '../delivery/session-log.ts';
 import type { DeliverEnvironment } from '../environment.ts';
 import { createPolicyDiscovery } from '../policy/discover-policy.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
+import type { SessionRecorder } from '../reporting/record-sessions.ts';
 import { createAcceptFromQueue } from '../submission/accept-from-queue.ts';
 import { createReadControls } from '../submission/read-controls.ts';
 import { createAcceptPorts } from './accept-ports.ts';
@@ -45,11 +47,20 @@ import { readDeliverEnvironment } from './read-environment.ts';
 const marginMs = 15_000;
 
 /** What stays the same from invocation to invocation. */
-export type DeliveryParts = Omit<DeliveryContext, 'pool' | 'deadlineMs' | 'contentDeadlineMs'>;
+export interface DeliveryParts
+  extends Omit<DeliveryContext, 'pool' | 'sessions' | 'deadlineMs' | 'contentDeadlineMs'> {
+  /** Whom TLS sessions are told; absent: nobody sends reports. */
+  readonly reporting?: {
+    readonly recorder: SessionRecorder;
+    /** Our own public address. */
+    readonly sendingMtaIp?: string | undefined;
+  };
+}
 
 /** Binds the handler to its parts; each invocation has its own pool and deadlines, and learns what hosts bear from all. */
 export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, SQSBatchResponse> {
   const { now, openChannel } = parts.ports;
+  const { recorder, sendingMtaIp } = parts.reporting ?? {};
   const perHostMax = parts.settings.connectionsPerMxMax;
   const limits = createHostLimits(perHostMax);
   return async (event, context) => {
@@ -67,12 +78,17 @@ export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, S
       const kept = await deliverBatch(event.Records.map(readRecord), {
         ...parts,
         pool,
+        ...(recorder !== undefined && {
+          sessions: createSessionLog({ now, record: recorder.record, sendingMtaIp }),
+        }),
         deadlineMs,
         contentDeadlineMs: deadlineMs - finalReplyTimeoutMsDefault,
       });
       return { batchItemFailures: kept.map((itemIdentifier) => ({ itemIdentifier })) };
     } finally {
       await pool.close();
+      // All is settled: what this takes is no message's time.
+      await recorder?.flush(deadlineMs);
     }
   };
 }

@@ -26,8 +26,6 @@ export interface RecordedSession {
 /** Adds up sessions; shared by the invocations of a process. */
 export interface SessionRecorder {
   record(session: RecordedSession): void;
-  /** A session that was recorded as a success and failed after all, within the same batch or later. */
-  correct(session: RecordedSession & { readonly failure: SessionFailure }): void;
   /** Writes down what was recorded since the last time. Never rejects: reports are not worth a message. */
   flush(deadlineMs: number): Promise<void>;
 }
@@ -57,11 +55,6 @@ export function createSessionRecorder(options: SessionRecorderOptions): SessionR
     record: ({ domain, startedAtMs, policy, failure }) => {
       for (const reported of reportedDomains(domain, policy)) {
         tallyOf(startedAtMs, reported).add(policy, failure);
-      }
-    },
-    correct: ({ domain, startedAtMs, policy, failure }) => {
-      for (const reported of reportedDomains(domain, policy)) {
-        tallyOf(startedAtMs, reported).correct(policy, failure);
       }
     },
     flush: async (deadlineMs) => {

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto';
 import type { DeliverySettings, PolicyException, TaggingRule } from '../environment.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
-import type { RawField } from '../protocol/message/message-parts.ts';
+import { fieldsNamed, type RawField, unfoldValue } from '../protocol/message/message-parts.ts';
 import { readAddressTag } from '../protocol/requiretls/address-tag.ts';
+import { isReportType } from '../protocol/tlsrpt/report-mail.ts';
 import { findRule } from './match-rules.ts';
 import type { Controls } from './ports.ts';
 import {
@@ -67,6 +68,7 @@ export function prepareMessage(
   const hash = hashQueueMessage(message);
   const byDomain = Map.groupBy(recipients, ({ nextHop }) => nextHop);
   const isSplit = byDomain.size > 1;
+  const tlsReport = carriesReport(handedIn.fields);
   return [...byDomain].map(([domain, group]) => ({
     ...message,
     id: isSplit ? deriveId(message.id, domain) : message.id,
@@ -77,8 +79,13 @@ export function prepareMessage(
       explicit: message.requireTls === true,
       hash,
       ...(isSplit && { wholeId: message.id }),
+      ...(tlsReport && { tlsReport }),
     },
   }));
+}
+
+function carriesReport(fields: readonly RawField[]): boolean {
+  return fieldsNamed(fields, 'Content-Type').map(unfoldValue).some(isReportType);
 }
 
 interface ReadRecipient {

@@ -92,6 +92,8 @@ export interface PreparedPart {
   readonly wholeId?: string;
   /** Which part of the whole this is, from 0; set where the parts share one body in the bucket. */
   readonly part?: number;
+  /** The message carries a TLS report: nobody reports on its session (RFC 8460 §5.3). */
+  readonly tlsReport?: true;
   /** Why the message was not taken although its record was: every recipient fails with it. */
   readonly refusal?: { readonly code: FailureCode; readonly reason: string };
 }
@@ -106,6 +108,7 @@ const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
   hash: z.string().length(64),
   wholeId: messageId.exactOptional(),
   part: z.int().min(0).max(recipientsMax).exactOptional(),
+  tlsReport: z.literal(true).exactOptional(),
   refusal: z
     .strictObject({
       code: z.enum(Object.keys(failures) as FailureCode[]),

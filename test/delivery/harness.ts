@@ -1,8 +1,9 @@
 /** The delivery room with in-memory stores and literal peers: no socket, no clock but the test's. */
-import type { Channel, ChannelTarget } from '../../functions/delivery/channel.ts';
+import type { Channel, ChannelTarget, TlsFacts } from '../../functions/delivery/channel.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
+import { createSessionLog } from '../../functions/delivery/session-log.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
 import type { DeliveryParts } from '../../functions/handlers/deliver.ts';
 import type { StsState } from '../../functions/policy/ports.ts';
@@ -13,6 +14,7 @@ import type {
   Transaction,
   TransactionResult,
 } from '../../functions/protocol/smtp/transaction.ts';
+import type { RecordedSession } from '../../functions/reporting/record-sessions.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
 import type { Controls } from '../../functions/submission/ports.ts';
 import { deliverySettings } from '../delivery-settings.ts';
@@ -25,6 +27,8 @@ export interface Peer {
     | FailureCode
     | ((target: ChannelTarget, deadlineMs: number) => FailureCode | undefined);
   readonly requireTls?: boolean;
+  /** What its handshake shows, also before it refuses the channel; absent: it has no STARTTLS. */
+  readonly tls?: TlsFacts;
   /** Answers the nth transaction (from 0) of the peer; default: all delivered. */
   readonly answer?: (transaction: Transaction, index: number) => TransactionResult;
 }
@@ -42,6 +46,8 @@ export interface Harness {
   readonly sent: Sent[];
   readonly events: DeliveryEvent[];
   readonly opened: ChannelTarget[];
+  /** What TLS reports would be made of. */
+  readonly sessions: RecordedSession[];
   /** Epoch milliseconds; tests move it. */
   nowMs: number;
   sts: StsState;
@@ -137,6 +143,7 @@ export function createHarness(): Harness {
     sent: [],
     events: [],
     opened: [],
+    sessions: [],
     nowMs: Date.UTC(2026, 0, 1, 0, 1),
     sts: absent,
     stsAfresh: undefined,
@@ -168,10 +175,10 @@ export function createHarness(): Harness {
             },
             wholeMessages: { keep: async (whole) => whole },
           })(message, content),
-        openChannel: async (target, deadlineMs) => {
+        openChannel: async (target, deadlineMs, secured) => {
           harness.opened.push(target);
           connection += 1;
-          return openFake(target, { connection, deadlineMs }, harness);
+          return openFake(target, { connection, deadlineMs, secured }, harness);
         },
         observe: (event) => harness.events.push(event),
       },
@@ -189,6 +196,11 @@ export function createHarness(): Harness {
         return await deliverBatch(records, {
           ...harness.parts,
           pool,
+          sessions: createSessionLog({
+            now,
+            record: (session) => harness.sessions.push(session),
+            sendingMtaIp: '198.51.100.1',
+          }),
           deadlineMs,
           contentDeadlineMs,
         });
@@ -215,12 +227,22 @@ function lookup(harness: Harness, name: string, type: RecordType): unknown {
     : { ...facts, kind: 'nodata' };
 }
 
+interface Opening {
+  readonly connection: number;
+  readonly deadlineMs: number;
+  readonly secured: ((tls: TlsFacts) => void) | undefined;
+}
+
 function openFake(
   target: ChannelTarget,
-  { connection, deadlineMs }: { readonly connection: number; readonly deadlineMs: number },
+  { connection, deadlineMs, secured }: Opening,
   harness: Harness,
 ): Channel {
   const peer = harness.peers.get(target.host) ?? {};
+  const tls = target.tls === 'clear' ? undefined : peer.tls;
+  if (tls !== undefined) {
+    secured?.(tls);
+  }
   const refusal = typeof peer.refuse === 'function' ? peer.refuse(target, deadlineMs) : peer.refuse;
   if (refusal !== undefined) {
     throw new TransportSecurityError(refusal, `${target.host}: ${refusal}`);
@@ -228,6 +250,7 @@ function openFake(
   const channel: Channel & { usable: boolean } = {
     target,
     peerName: target.host,
+    ...(tls !== undefined && { tls }),
     capabilities: new Map(peer.requireTls === true ? [['REQUIRETLS', '']] : []),
     usable: true,
     transact: async (transaction) => {

@@ -130,26 +130,6 @@ describe('who asks for reports', () => {
   });
 });
 
-test('an alert after the success was written down takes it back', async () => {
-  const { recorder, written } = world({ 'a.example': asks });
-  recorder.record({ domain: 'a.example', startedAtMs: evening, policy: sts });
-  await recorder.flush(0);
-  recorder.correct({
-    domain: 'a.example',
-    startedAtMs: evening,
-    policy: sts,
-    failure: { resultType: 'validation-failure' },
-  });
-  await recorder.flush(0);
-  const sums = written.flatMap(({ policies }) =>
-    policies.map(({ successes, failures }) => [successes, failures]),
-  );
-  expect(sums).toEqual([
-    [1, 0],
-    [-1, 1],
-  ]);
-});
-
 test('what cannot be written is counted as lost, and stops nothing', async () => {
   const made = world({ 'a.example': asks });
   made.recorder.record({ domain: 'a.example', startedAtMs: evening, policy: sts });

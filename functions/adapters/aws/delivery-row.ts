@@ -119,6 +119,7 @@ const envelopeSchema = z.strictObject({
     hash: z.string(),
     wholeId: z.string().exactOptional(),
     part: z.int().exactOptional(),
+    tlsReport: z.literal(true).exactOptional(),
     refusal: z
       .strictObject({
         code: z.enum(Object.keys(failures) as FailureCode[]),

@@ -71,14 +71,20 @@ export function createChannelOpener(options: ChannelOpenerOptions): OpenChannel 
     }),
     sessions: createTlsSessions(),
   };
-  return async (target, deadlineMs) => {
+  return async (target, deadlineMs, secured) => {
     checkTarget(target);
     if (now() >= deadlineMs) {
       const message = `no time is left to connect to ${describePeer(target)}`;
       throw new TransportSecurityError('time-too-short', message);
     }
-    return openChannel(opener, target, deadlineMs);
+    return openChannel(opener, target, { deadlineMs, secured });
   };
+}
+
+/** How long opening may take, and who hears of its handshake. */
+interface OpeningTerms {
+  readonly deadlineMs: number;
+  readonly secured: ((tls: TlsFacts) => void) | undefined;
 }
 
 interface Opener {
@@ -93,6 +99,7 @@ interface Opener {
 /** A channel on its way. `connection` is replaced once, by the handshake. */
 interface Opening extends Opener {
   readonly target: ChannelTarget;
+  readonly secured: OpeningTerms['secured'];
   readonly dialogue: DialogueOptions;
   connection: SmtpConnection;
   hello: PeerHello;
@@ -119,13 +126,14 @@ function checkTarget(target: ChannelTarget): void {
 async function openChannel(
   opener: Opener,
   target: ChannelTarget,
-  deadlineMs: number,
+  { deadlineMs, secured }: OpeningTerms,
 ): Promise<Channel> {
   const peer = describePeer(target);
   const socket = await connectSocket(opener, target, deadlineMs);
   const opening: Opening = {
     ...opener,
     target,
+    secured,
     dialogue: { peer, ehloName: opener.ehloName, timeouts: opener.timeouts, deadlineMs },
     connection: createSmtpConnection(socket, { peer, now: opener.now }),
     hello: { peerName: '', capabilities: new Map() },
@@ -198,6 +206,7 @@ async function takeTls(opening: Opening): Promise<void> {
     limit: { timeoutMs: timeouts.tlsHandshakeMs, deadlineMs: dialogue.deadlineMs },
   });
   opening.tls = facts;
+  opening.secured?.(facts);
   opening.connection = createSmtpConnection(socket, { peer: dialogue.peer, now });
   for (const verdict of demandedVerdicts(target, facts)) {
     if (!verdict.verified) {

@@ -24,6 +24,14 @@ export interface ReportMail {
   readonly nowMs: number;
 }
 
+/** Whether a Content-Type (the unfolded value) is that of a mail which carries a report. */
+export function isReportType(contentType: string): boolean {
+  return (
+    /^multipart\/report[\s;]/i.test(contentType) &&
+    /;\s*report-type\s*=\s*"?tlsrpt"?\s*(?:;|$)/i.test(contentType)
+  );
+}
+
 /**
  * Composes the mail, all ASCII, lines ended by CRLF. The same report gives the same octets but for the Date.
  *

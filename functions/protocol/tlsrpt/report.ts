@@ -102,7 +102,7 @@ function buildPolicy({ policy, successes, failures, details }: PolicyTally): Pol
       ...(type === 'sts' && { 'mx-host': mxHosts }),
     },
     summary: {
-      'total-successful-session-count': Math.max(0, successes),
+      'total-successful-session-count': successes,
       'total-failure-session-count': failures,
     },
     ...(details.length > 0 && {

@@ -51,17 +51,9 @@ export interface FailureTally {
 export interface Tally {
   /** One session under one policy; `failure` where it failed. */
   add(policy: AppliedPolicy, failure: SessionFailure | undefined): void;
-  /**
-   * A session that was counted as a success failed after all: a TLS 1.3 peer may reject ours after the handshake
-   * (RFC 8446 §4.4.2.4).
-   */
-  correct(policy: AppliedPolicy, failure: SessionFailure): void;
   /** Another sum. */
   merge(tallies: readonly PolicyTally[]): void;
-  /**
-   * In the order in which policies were first met, without those under which no session is left. Counts of one portion may
-   * be negative after a correction.
-   */
+  /** In the order in which policies were first met, without those that have no session. */
   list(): readonly PolicyTally[];
 }
 
@@ -92,11 +84,6 @@ export function createTally(): Tally {
       } else {
         addFailure(sum, failure, 1);
       }
-    },
-    correct: (policy, failure) => {
-      const sum = sumOf(policy);
-      sum.successes -= 1;
-      addFailure(sum, failure, 1);
     },
     merge: (tallies) => {
       for (const { policy, successes, details } of tallies) {

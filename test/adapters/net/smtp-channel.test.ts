@@ -1,6 +1,11 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { SmtpTimeouts } from '../../../functions/adapters/net/smtp-timeouts.ts';
-import type { Channel, ChannelTarget, TlsLevel } from '../../../functions/delivery/channel.ts';
+import type {
+  Channel,
+  ChannelTarget,
+  TlsFacts,
+  TlsLevel,
+} from '../../../functions/delivery/channel.ts';
 import type { FailureCode } from '../../../functions/protocol/errors.ts';
 import {
   type ScriptedServer,
@@ -289,6 +294,23 @@ describe('STARTTLS (RFC 3207)', () => {
       },
     });
     await expectRefused(server, failure, { tls: 'pkix' });
+  });
+
+  test('who watches hears of the handshake before anything is made of it', async () => {
+    const server = await tlsServer({
+      reply: (line, session) => {
+        if (line.startsWith('EHLO') && session.log.includes('STARTTLS')) {
+          session.socket.destroy();
+        }
+        return undefined;
+      },
+    });
+    const secured: TlsFacts[] = [];
+    const opening = opener()(target(server.port, { tls: 'pkix' }), soon(), (tls) =>
+      secured.push(tls),
+    );
+    await expect(opening).rejects.toMatchObject({ code: 'connection-lost' });
+    expect(secured).toMatchObject([{ pkix: { verified: true } }]);
   });
 
   test('level clear does not take it', async () => {

@@ -1,0 +1,136 @@
+/**
+ * What an invocation tells of its TLS sessions, for reports: each session once, however many messages it carries, and
+ * each policy that could not be had and each host that was passed over once.
+ *
+ * A session is judged when its peer has answered under TLS, or failed to: a TLS 1.3 server may reject our part of the
+ * handshake after we hold it for done (RFC 8446 §4.4.2.4), and such a session never counts as a success.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-4 RFC 8460 §4}
+ */
+import { type FailureCode, failures, type TransportSecurityError } from '../protocol/errors.ts';
+import type { RecordedSession } from '../reporting/record-sessions.ts';
+import type { Channel, TlsFacts } from './channel.ts';
+import type { HostPlan } from './plan-delivery.ts';
+import {
+  judgeFailed,
+  judgeOpened,
+  judgePolicyLookup,
+  type SessionFacts,
+  type SessionResult,
+} from './session-results.ts';
+
+/** The sessions of one invocation. */
+export interface SessionLog {
+  /** The result of looking the plan's policy up, where that failed. */
+  policyLookedUp(plan: HostPlan): void;
+  /** A host that the plan passes over: no session, and yet a result. */
+  passedOver(plan: HostPlan, host: HostFacts, code: FailureCode): void;
+  /** An address is about to be asked for a channel; what comes of it is told to the note. */
+  begin(plan: HostPlan, host: HostFacts & { readonly address: string }): SessionNote;
+}
+
+/** What is known of a host before a connection. */
+export type HostFacts = Pick<SessionFacts, 'host' | 'dane'>;
+
+/** One session that may come about. */
+export interface SessionNote extends SessionWatch {
+  /** A channel is there: a new one, or one that was kept and is counted already. */
+  opened(channel: Channel): void;
+  failed(error: TransportSecurityError): void;
+}
+
+/** Who watches a channel while it is opened. */
+export interface SessionWatch {
+  /** The connection is being made now. */
+  began(): void;
+  /** The handshake is over; whatever it showed, the peer has spoken TLS. */
+  secured(tls: TlsFacts): void;
+}
+
+export interface SessionLogOptions {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** Takes down what a session says of a policy, at once. */
+  readonly record: (session: RecordedSession) => void;
+  /** Our own public address (RFC 8460 §4.4 sending-mta-ip), where it is known. */
+  readonly sendingMtaIp?: string | undefined;
+}
+
+/** Makes the log of an invocation. */
+export function createSessionLog(options: SessionLogOptions): SessionLog {
+  const { now, sendingMtaIp } = options;
+  const counted = new WeakSet<Channel>();
+  const told = new Set<string>();
+  const factsOf = ({ domain, sts }: HostPlan, host: HostFacts): SessionFacts => ({
+    domain,
+    sts,
+    ...host,
+    ...(sendingMtaIp !== undefined && { sendingMtaIp }),
+  });
+  const record = (plan: HostPlan, results: readonly SessionResult[], startedAtMs: number): void => {
+    // RFC 8460 §5.3: reports about the sessions that carry reports would never come to an end.
+    if (plan.tlsReport !== true) {
+      for (const result of results) {
+        options.record({ domain: plan.domain, startedAtMs, ...result });
+      }
+    }
+  };
+  const recordOnce = (key: string, plan: HostPlan, results: readonly SessionResult[]): void => {
+    if (!told.has(key)) {
+      told.add(key);
+      record(plan, results, now());
+    }
+  };
+  return {
+    policyLookedUp: (plan) => {
+      const result = judgePolicyLookup(plan.domain, plan.sts);
+      if (result !== undefined) {
+        recordOnce(plan.domain, plan, [result]);
+      }
+    },
+    passedOver: (plan, host, code) => {
+      const key = `${plan.domain} ${host.host} ${code}`;
+      recordOnce(key, plan, judgeFailed(factsOf(plan, host), { code }));
+    },
+    begin: (plan, host) => {
+      const facts = factsOf(plan, host);
+      let startedAtMs = now();
+      let shown: TlsFacts | undefined;
+      return {
+        began: () => {
+          startedAtMs = now();
+          shown = undefined;
+        },
+        secured: (tls) => {
+          shown = tls;
+        },
+        opened: (channel) => {
+          if (!counted.has(channel)) {
+            counted.add(channel);
+            record(plan, judgeOpened(facts, channel), startedAtMs);
+          }
+        },
+        failed: (error) => record(plan, judgeLost(facts, error, shown), startedAtMs),
+      };
+    },
+  };
+}
+
+/** A session that came to nothing after a good handshake, by a reply or the network, was one all the same. */
+function judgeLost(
+  facts: SessionFacts,
+  error: TransportSecurityError,
+  tls: TlsFacts | undefined,
+): readonly SessionResult[] {
+  if (failures[error.code].resultType === null && tls !== undefined) {
+    return judgeOpened(facts, { tls, peerName: '' });
+  }
+  const reasonCode = reasonCodeOf(error);
+  return judgeFailed(facts, { code: error.code, ...(reasonCode !== undefined && { reasonCode }) });
+}
+
+/** OpenSSL's name for what went wrong, like `ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION`. */
+function reasonCodeOf({ cause }: TransportSecurityError): string | undefined {
+  const { code } = cause instanceof Error ? (cause as NodeJS.ErrnoException) : {};
+  return code;
+}
