@@ -10,7 +10,6 @@
 import { type FailureCode, failures, type TransportSecurityError } from '../protocol/errors.ts';
 import type { RecordedSession } from '../reporting/record-sessions.ts';
 import type { Channel, TlsFacts } from './channel.ts';
-import type { HostPlan } from './plan-delivery.ts';
 import {
   judgeFailed,
   judgeOpened,
@@ -22,11 +21,17 @@ import {
 /** The sessions of one invocation. */
 export interface SessionLog {
   /** The result of looking the plan's policy up, where that failed. */
-  policyLookedUp(plan: HostPlan): void;
+  policyLookedUp(plan: SessionPlan): void;
   /** A host that the plan passes over: no session, and yet a result. */
-  passedOver(plan: HostPlan, host: HostFacts, code: FailureCode): void;
+  passedOver(plan: SessionPlan, host: HostFacts, code: FailureCode): void;
   /** An address is about to be asked for a channel; what comes of it is told to the note. */
-  begin(plan: HostPlan, host: HostFacts & { readonly address: string }): SessionNote;
+  begin(plan: SessionPlan, host: HostFacts & { readonly address: string }): SessionNote;
+}
+
+/** What a plan says of the sessions that it leads to. */
+export interface SessionPlan extends Pick<SessionFacts, 'domain' | 'sts'> {
+  /** They carry TLS reports. */
+  readonly tlsReport?: true;
 }
 
 /** What is known of a host before a connection. */
@@ -61,13 +66,17 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   const { now, sendingMtaIp } = options;
   const counted = new WeakSet<Channel>();
   const told = new Set<string>();
-  const factsOf = ({ domain, sts }: HostPlan, host: HostFacts): SessionFacts => ({
+  const factsOf = ({ domain, sts }: SessionPlan, host: HostFacts): SessionFacts => ({
     domain,
     sts,
     ...host,
     ...(sendingMtaIp !== undefined && { sendingMtaIp }),
   });
-  const record = (plan: HostPlan, results: readonly SessionResult[], startedAtMs: number): void => {
+  const record = (
+    plan: SessionPlan,
+    results: readonly SessionResult[],
+    startedAtMs: number,
+  ): void => {
     // RFC 8460 §5.3: reports about the sessions that carry reports would never come to an end.
     if (plan.tlsReport !== true) {
       for (const result of results) {
@@ -75,7 +84,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
       }
     }
   };
-  const recordOnce = (key: string, plan: HostPlan, results: readonly SessionResult[]): void => {
+  const recordOnce = (key: string, plan: SessionPlan, results: readonly SessionResult[]): void => {
     if (!told.has(key)) {
       told.add(key);
       record(plan, results, now());
