@@ -129,6 +129,10 @@ export interface DeliverEnvironment {
   readonly SEALPOST_MESSAGE_BUCKET: string;
   readonly SEALPOST_DELIVERY_QUEUE_URL: string;
   readonly SEALPOST_DEAD_LETTER_QUEUE_URL: string;
+  /** Absent: nobody sends TLS reports, and no session is recorded. */
+  readonly SEALPOST_REPORT_TABLE?: string;
+  /** Our own public address (RFC 8460 §4.4 sending-mta-ip), where there is one for all. */
+  readonly SEALPOST_SENDING_MTA_IP?: string;
 }
 
 /** The HTTP API by which messages are submitted and looked up. */

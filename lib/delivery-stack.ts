@@ -40,6 +40,12 @@ export interface NatEgressChoice {
   readonly availabilityZones?: readonly string[] | undefined;
 }
 
+/** What TLS reports are made of. */
+export interface RecordingChoice {
+  /** The public address of the sessions, where it is one (RFC 8460 §4.4 sending-mta-ip). */
+  readonly sendingMtaIp?: string | undefined;
+}
+
 /** What is delivered from, how, and over which network. */
 export interface DeliveryStackProps extends StackProps {
   readonly state: StateStack;
@@ -47,6 +53,8 @@ export interface DeliveryStackProps extends StackProps {
   readonly delivery: DeliverySettings;
   readonly egress: NatEgressChoice | { readonly kind: 'smartHost' };
   readonly network: NetworkSetting;
+  /** Absent: no TLS report is sent, and no session recorded. */
+  readonly recording?: RecordingChoice | undefined;
   /** Invocations of the delivery function at a time, 2 to 1000. */
   readonly invocationsMax: number;
 }
@@ -138,7 +146,7 @@ function createDeliverFunction(
   props: DeliveryStackProps,
   { deliveryQueue, deadLetterQueue }: Queues,
 ): HandlerFunction {
-  const { state, egress } = props;
+  const { state, egress, recording } = props;
   const environment: DeliverEnvironment = {
     SEALPOST_NETWORK: props.network,
     SEALPOST_DELIVERY: props.delivery,
@@ -149,6 +157,10 @@ function createDeliverFunction(
     SEALPOST_MESSAGE_BUCKET: state.messageBucket.bucketName,
     SEALPOST_DELIVERY_QUEUE_URL: deliveryQueue.queueUrl,
     SEALPOST_DEAD_LETTER_QUEUE_URL: deadLetterQueue.queueUrl,
+    ...(recording !== undefined && { SEALPOST_REPORT_TABLE: state.reportTable.tableName }),
+    ...(recording?.sendingMtaIp !== undefined && {
+      SEALPOST_SENDING_MTA_IP: recording.sendingMtaIp,
+    }),
   };
   const way =
     egress.kind === 'nat'
@@ -175,9 +187,12 @@ function createDeliverFunction(
 /** What the adapters call (functions/adapters/aws), and nothing else. */
 function grantDelivery(
   deliver: HandlerFunction,
-  { state, delivery }: DeliveryStackProps,
+  { state, delivery, recording }: DeliveryStackProps,
   { deliveryQueue, deadLetterQueue }: Queues,
 ): void {
+  if (recording !== undefined) {
+    state.reportTable.grant(deliver, 'dynamodb:BatchWriteItem');
+  }
   state.policyTable.grant(deliver, 'dynamodb:GetItem', 'dynamodb:UpdateItem');
   grantTable(
     deliver,

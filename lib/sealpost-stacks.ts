@@ -17,6 +17,8 @@ export interface SealpostStacksProps {
   readonly invocationsMax: number;
   readonly egress: DeliveryStackProps['egress'];
   readonly api: ApiStackProps['api'];
+  /** Absent: no TLS report is sent. */
+  readonly recording?: DeliveryStackProps['recording'];
   readonly network: NetworkSetting;
 }
 
@@ -35,6 +37,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     delivery: props.delivery,
     invocationsMax: props.invocationsMax,
     egress,
+    recording: props.recording,
     network: props.network,
   });
   new ApiStack(app, 'SealpostApi', {

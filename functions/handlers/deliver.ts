@@ -42,6 +42,7 @@ import { createDeliveryObserver } from './delivery-events.ts';
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
 import { createPolicyObserver } from './policy-events.ts';
 import { readDeliverEnvironment } from './read-environment.ts';
+import { createTableRecorder } from './session-recorder.ts';
 
 /** Kept back at the end of an invocation, for settling and for metrics. */
 const marginMs = 15_000;
@@ -120,6 +121,7 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
   const accepting = createAcceptPorts(settings, { ...stores, readControls, now });
   return {
     settings,
+    ...createReporting(environment, { resolver, now }, instruments),
     network: resolveDeliveryNetwork(network),
     ports: {
       now,
@@ -161,6 +163,22 @@ function createParts(environment: DeliverEnvironment, instruments: Instruments):
           }),
         }),
   };
+}
+
+/** Where reports are sent, sessions are recorded. */
+function createReporting(
+  { SEALPOST_REPORT_TABLE: tableName, SEALPOST_SENDING_MTA_IP: sendingMtaIp }: DeliverEnvironment,
+  parts: Pick<DeliveryContext['ports'], 'resolver' | 'now'>,
+  instruments: Instruments,
+): Pick<DeliveryParts, 'reporting'> {
+  return tableName === undefined
+    ? {}
+    : {
+        reporting: {
+          recorder: createTableRecorder({ tableName, ...parts }, instruments),
+          sendingMtaIp,
+        },
+      };
 }
 
 function createStores(

@@ -123,6 +123,8 @@ export function readDeliverEnvironment(variables: Variables): DeliverEnvironment
     SEALPOST_MESSAGE_BUCKET: readText(variables, 'SEALPOST_MESSAGE_BUCKET'),
     SEALPOST_DELIVERY_QUEUE_URL: readText(variables, 'SEALPOST_DELIVERY_QUEUE_URL'),
     SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
+    ...readOptional(variables, 'SEALPOST_REPORT_TABLE'),
+    ...readOptional(variables, 'SEALPOST_SENDING_MTA_IP'),
   };
 }
 
@@ -154,6 +156,16 @@ export function readReconcileEnvironment(variables: Variables): ReconcileEnviron
     SEALPOST_CONTROL_TABLE: readText(variables, 'SEALPOST_CONTROL_TABLE'),
     SEALPOST_EXCEPTIONS: readJson(variables, 'SEALPOST_EXCEPTIONS', exceptionsSchema),
   };
+}
+
+/** Nothing where the variable is not set. */
+function readOptional<Name extends string>(
+  variables: Variables,
+  name: Name,
+): Partial<Record<Name, string>> {
+  return variables[name] === undefined
+    ? {}
+    : ({ [name]: readText(variables, name) } as Record<Name, string>);
 }
 
 function readText(variables: Variables, name: string): string {

@@ -4,6 +4,7 @@ import type { QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import { deliveryHandler } from '../../functions/handlers/deliver.ts';
 import { createDeliveryObserver } from '../../functions/handlers/delivery-events.ts';
 import { instrumentHandler } from '../../functions/handlers/middleware.ts';
+import type { SessionRecorder } from '../../functions/reporting/record-sessions.ts';
 import { createHarness, record } from '../delivery/harness.ts';
 import { captureOutput, lambdaContext } from './lambda-context.ts';
 
@@ -31,6 +32,8 @@ function sqsEvent(...records: QueueRecord[]): SQSEvent {
     })),
   };
 }
+
+const idOf = ({ body }: QueueRecord): string => JSON.parse(body).id;
 
 const quarterHour = lambdaContext(15 * 60_000);
 
@@ -60,6 +63,22 @@ test('an id that is missing is derived from SQS, the same at every redelivery', 
   await handle(sqsEvent(anonymous), quarterHour);
   await handle(sqsEvent(anonymous), quarterHour);
   expect(harness.sent).toHaveLength(1);
+});
+
+test('sessions are recorded, and written down when every message is settled', async () => {
+  const harness = createHarness();
+  const steps: string[] = [];
+  const recorder: SessionRecorder = {
+    record: ({ domain, failure }) => steps.push(`${domain} ${failure?.sendingMtaIp}`),
+    flush: async () => {
+      const state = (await harness.stores.messages.readDelivery(idOf(one), 'rcpt.example'))?.state;
+      steps.push(`flush: ${state}`);
+    },
+  };
+  const one = record();
+  const reporting = { recorder, sendingMtaIp: '198.51.100.7' };
+  await deliveryHandler({ ...harness.parts, reporting })(sqsEvent(one), quarterHour);
+  expect(steps).toEqual(['rcpt.example 198.51.100.7', 'flush: finished']);
 });
 
 test('a function with too little time says so instead of turning messages round in circles', async () => {

@@ -76,6 +76,18 @@ describe('readDeliverEnvironment', () => {
     });
   });
 
+  test.each(['SEALPOST_REPORT_TABLE', 'SEALPOST_SENDING_MTA_IP'] as const)(
+    'takes %s where it is set',
+    (name) => {
+      expect(readDeliverEnvironment(deliver)[name]).toBeUndefined();
+      expect(readDeliverEnvironment({ ...deliver, [name]: 'x' })[name]).toBe('x');
+      const empty = { ...deliver, [name]: '' };
+      expect(() => readDeliverEnvironment(empty)).toThrow(
+        invalid(new RegExp(`^${name} is not set`)),
+      );
+    },
+  );
+
   test('leaves out what is left out', () => {
     const { smartHost: _, ...direct } = delivery;
     const variables = {

@@ -55,6 +55,7 @@ beforeAll(() => {
         ],
       },
       invocationsMax: 7,
+      recording: { sendingMtaIp: '198.51.100.25' },
     },
   });
 });
@@ -184,6 +185,20 @@ describe('least privilege of the delivery function', () => {
     ['Secret', [], 'no secret without a smart host'],
   ])('%s: %j, %s', (resource, actions) => {
     expect(allowedActions(statements, resource)).toEqual(actions);
+  });
+
+  test('records sessions where reports are sent, and only then', () => {
+    expect(allowedActions(statements, 'ReportTable')).toEqual([]);
+    const recording = statementsOf(tailored.delivery, 'Sealpost function deliver');
+    expect(allowedActions(recording, 'ReportTable')).toEqual(['dynamodb:BatchWriteItem']);
+    tailored.delivery.hasResourceProperties('AWS::Lambda::Function', {
+      Environment: {
+        Variables: Match.objectLike({
+          SEALPOST_REPORT_TABLE: Match.anyValue(),
+          SEALPOST_SENDING_MTA_IP: '198.51.100.25',
+        }),
+      },
+    });
   });
 
   test('claims and settles in the message table', () => {
