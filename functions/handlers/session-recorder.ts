@@ -21,9 +21,9 @@ export function createTableRecorder(
   instruments: Instruments,
 ): SessionRecorder {
   return createSessionRecorder({
-    store: createReportResults({ client: dynamoDbClient(), tableName, random: Math.random }),
+    store: createReportResults({ client: dynamoDbClient(), tableName }),
     lookUpRecord: createRecordLookup({ resolver, now }),
-    newId: randomUUID,
+    idOf: () => randomUUID(),
     observe: createRecordingObserver(instruments),
   });
 }

@@ -23,27 +23,22 @@ export interface RecordedSession {
   readonly failure?: SessionFailure;
 }
 
-/** Adds up sessions; shared by the invocations of a process. */
-export interface SessionRecorder {
+/** The sessions of one day with one domain. */
+interface SessionSum {
+  readonly day: UtcDay;
+  readonly domain: string;
+  readonly tally: Tally;
+}
+
+/** Adds sessions up, by day and domain. */
+interface SessionSums {
   record(session: RecordedSession): void;
-  /** Writes down what was recorded since the last time. Never rejects: reports are not worth a message. */
-  flush(deadlineMs: number): Promise<void>;
+  /** All that was recorded since the last time. */
+  take(): readonly SessionSum[];
 }
 
-export interface SessionRecorderOptions {
-  readonly store: ResultStore;
-  readonly lookUpRecord: LookUpRecord;
-  /** An id that nobody else has. */
-  readonly newId: () => string;
-  readonly observe: (event: RecordingEvent) => void;
-}
-
-/** Makes the recorder of a process. */
-export function createSessionRecorder(options: SessionRecorderOptions): SessionRecorder {
-  let sums = new Map<
-    string,
-    { readonly day: UtcDay; readonly domain: string; readonly tally: Tally }
-  >();
+function createSessionSums(): SessionSums {
+  let sums = new Map<string, SessionSum>();
   const tallyOf = (startedAtMs: number, domain: string): Tally => {
     const day = utcDay(startedAtMs);
     const key = `${day} ${domain}`;
@@ -57,10 +52,10 @@ export function createSessionRecorder(options: SessionRecorderOptions): SessionR
         tallyOf(startedAtMs, reported).add(policy, failure);
       }
     },
-    flush: async (deadlineMs) => {
+    take: () => {
       const taken = [...sums.values()];
       sums = new Map();
-      await writeDown(taken, deadlineMs, options);
+      return taken;
     },
   };
 }
@@ -73,36 +68,80 @@ function reportedDomains(domain: string, { type, domain: policyDomain }: Applied
   return type === 'tlsa' && policyDomain !== domain ? [domain, policyDomain] : [domain];
 }
 
-async function writeDown(
-  sums: readonly { readonly day: UtcDay; readonly domain: string; readonly tally: Tally }[],
-  deadlineMs: number,
-  { store, lookUpRecord, newId, observe }: SessionRecorderOptions,
-): Promise<void> {
-  let results: readonly RecordedResults[] = [];
-  try {
-    const found = await Promise.all(
-      sums.map(async ({ day, domain, tally }): Promise<RecordedResults | undefined> => {
-        const lookup = await lookUpRecord(domain, deadlineMs);
-        if (lookup.kind === 'none') {
-          return undefined;
-        }
-        // Where the look-up failed the results are kept; whether anybody wants them shows when reports are sent.
-        const record = lookup.kind === 'record' ? { record: lookup.text } : {};
-        return { id: newId(), day, domain, ...record, policies: tally.list() };
-      }),
-    );
-    results = found.filter((each) => each !== undefined);
-    if (results.length > 0) {
-      await store.write(results);
-      observe({ kind: 'results-written', items: results.length });
-    }
-  } catch (error) {
-    observe({ kind: 'results-lost', sessions: countSessions(results), error });
-  }
+/** What writing sums down works with. */
+export interface WritePorts {
+  readonly store: ResultStore;
+  readonly lookUpRecord: LookUpRecord;
+  /** An id that no other results of that day and domain have; the same where they are written once more. */
+  readonly idOf: (day: UtcDay, domain: string) => string;
 }
 
-function countSessions(results: readonly RecordedResults[]): number {
-  return results
-    .flatMap(({ policies }) => policies)
+/** Adds up sessions; shared by the invocations of a process. */
+export interface SessionRecorder {
+  record(session: RecordedSession): void;
+  /** Writes down what was recorded since the last time. Never rejects: reports are not worth a message. */
+  flush(deadlineMs: number): Promise<void>;
+}
+
+export interface SessionRecorderOptions extends WritePorts {
+  readonly observe: (event: RecordingEvent) => void;
+}
+
+/** Makes the recorder of a process. */
+export function createSessionRecorder(options: SessionRecorderOptions): SessionRecorder {
+  const sums = createSessionSums();
+  return {
+    record: sums.record,
+    flush: async (deadlineMs) => {
+      const taken = sums.take();
+      try {
+        const items = await writeSums(taken, options, deadlineMs);
+        if (items > 0) {
+          options.observe({ kind: 'results-written', items });
+        }
+      } catch (error) {
+        options.observe({ kind: 'results-lost', sessions: countSessions(taken), error });
+      }
+    },
+  };
+}
+
+/** Writes sessions down at once; resolves to the number of items. Rejects with `store-unavailable`. */
+export function writeSessions(
+  sessions: readonly RecordedSession[],
+  ports: WritePorts,
+  deadlineMs: number,
+): Promise<number> {
+  const sums = createSessionSums();
+  sessions.forEach(sums.record);
+  return writeSums(sums.take(), ports, deadlineMs);
+}
+
+async function writeSums(
+  sums: readonly SessionSum[],
+  { store, lookUpRecord, idOf }: WritePorts,
+  deadlineMs: number,
+): Promise<number> {
+  const found = await Promise.all(
+    sums.map(async ({ day, domain, tally }): Promise<RecordedResults | undefined> => {
+      const lookup = await lookUpRecord(domain, deadlineMs);
+      if (lookup.kind === 'none') {
+        return undefined;
+      }
+      // Where the look-up failed the results are kept; whether anybody wants them shows when reports are sent.
+      const record = lookup.kind === 'record' ? { record: lookup.text } : {};
+      return { id: idOf(day, domain), day, domain, ...record, policies: tally.list() };
+    }),
+  );
+  const results = found.filter((each) => each !== undefined);
+  if (results.length > 0) {
+    await store.write(results);
+  }
+  return results.length;
+}
+
+function countSessions(sums: readonly SessionSum[]): number {
+  return sums
+    .flatMap(({ tally }) => tally.list())
     .reduce((sum, { successes, failures }) => sum + successes + failures, 0);
 }

@@ -47,7 +47,7 @@ function world(records: Readonly<Record<string, RecordLookup>>): {
         },
       },
       lookUpRecord: async (domain) => records[domain] ?? { kind: 'none', reason: 'no TXT' },
-      newId: () => `id-${++serial}`,
+      idOf: () => `id-${++serial}`,
       observe: (event) => events.push(event),
     }),
   } as {

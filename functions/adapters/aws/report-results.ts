@@ -37,14 +37,8 @@ const listedMax = 20_000;
 /** DynamoDB: 400 KB an item. Results are bounded (tally.ts) far below what compresses to this. */
 const gzipBytesMax = 350_000;
 
-export interface ReportResultsOptions extends Table {
-  /** Uniform in [0, 1): to which shard this process writes. */
-  readonly random: () => number;
-}
-
 /** Both sides. `write` is one item for each of its results, and one more where a domain is new to this process. */
-export function createReportResults(options: ReportResultsOptions): ResultStore & ResultReader {
-  const shard = Math.floor(options.random() * writerShards);
+export function createReportResults(options: Table): ResultStore & ResultReader {
   let listed = new Set<string>();
   return {
     write: async (results) => {
@@ -55,7 +49,7 @@ export function createReportResults(options: ReportResultsOptions): ResultStore 
       await writeItems(options, [
         // The list first: results of a domain that is not on it would never be found.
         ...[...domains.values()].map(encodeDomain),
-        ...results.map((each) => encodeResults(each, shard)),
+        ...results.map(encodeResults),
       ]);
       listed = new Set([...(listed.size > listedMax ? [] : listed), ...domains.keys()]);
     },
@@ -80,12 +74,16 @@ export function createReportResults(options: ReportResultsOptions): ResultStore 
   };
 }
 
+function shardOf(text: string, shards: number): number {
+  return createHash('sha256').update(text).digest().readUInt32BE(0) % shards;
+}
+
 function resultsKey(day: UtcDay, domain: string, shard: number): string {
   return `results#${day}#${domain}#${shard}`;
 }
 
 function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>): WriteRequest {
-  const shard = createHash('sha256').update(domain).digest().readUInt32BE(0) % domainShards;
+  const shard = shardOf(domain, domainShards);
   return put({
     key: text(`domains#${day}#${shard}`),
     entry: text(domain),
@@ -93,7 +91,7 @@ function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>):
   });
 }
 
-function encodeResults(results: RecordedResults, shard: number): WriteRequest {
+function encodeResults(results: RecordedResults): WriteRequest {
   const { id, day, domain, record, policies } = results;
   const gzip = gzipSync(JSON.stringify(policies));
   if (gzip.length > gzipBytesMax) {
@@ -103,7 +101,8 @@ function encodeResults(results: RecordedResults, shard: number): WriteRequest {
     );
   }
   return put({
-    key: text(resultsKey(day, domain, shard)),
+    // By the id, so that what is written once more takes its own place.
+    key: text(resultsKey(day, domain, shardOf(id, writerShards))),
     entry: text(id),
     policies: { B: gzip },
     ...(record !== undefined && { record: text(record) }),

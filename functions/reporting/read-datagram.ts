@@ -1,0 +1,158 @@
+/**
+ * The results of other mail servers, as libtlsrpt 0.5 sends them to its collector: one JSON object for each session of
+ * Postfix 3.10 and later. What is read here are the facts of that format (its documentation, doc/example.txt and
+ * tlsrpt.h); it says of a session what Sealpost says of its own.
+ */
+// Not `{ z }`: the namespace as one object would bring every language's messages into the bundle.
+import * as z from 'zod';
+import { parseDomainName } from '../protocol/domain-name.ts';
+import { TransportSecurityError } from '../protocol/errors.ts';
+import type { ResultType } from '../protocol/tlsrpt/result-type.ts';
+import type { AppliedPolicy, PolicyType, SessionFailure } from '../protocol/tlsrpt/tally.ts';
+
+/** What a datagram says of one session. */
+export interface DatagramSession {
+  /** The next-hop domain, in A-labels. */
+  readonly domain: string;
+  /** The TLSRPT record as the mail server saw it. */
+  readonly record: string;
+  /** One entry for each session that succeeded or failed under a policy. */
+  readonly results: readonly {
+    readonly policy: AppliedPolicy;
+    readonly failure?: SessionFailure;
+  }[];
+}
+
+const policyTypes: Readonly<Record<number, PolicyType>> = {
+  1: 'tlsa',
+  2: 'sts',
+  9: 'no-policy-found',
+};
+
+const resultTypes: Readonly<Record<number, ResultType>> = {
+  201: 'starttls-not-supported',
+  202: 'certificate-host-mismatch',
+  203: 'certificate-not-trusted',
+  204: 'certificate-expired',
+  205: 'validation-failure',
+  301: 'sts-policy-fetch-error',
+  302: 'sts-policy-invalid',
+  303: 'sts-webpki-invalid',
+  304: 'tlsa-invalid',
+  305: 'dnssec-invalid',
+  306: 'dane-required',
+};
+
+const text = z.string().max(1_000);
+
+const failureSchema = z.object({
+  /** Result type. */
+  c: z.int(),
+  /** Sending MTA, receiving MX: name, name in EHLO, address. */
+  s: text.nullish(),
+  n: text.nullish(),
+  h: text.nullish(),
+  r: text.nullish(),
+  /** Additional information, and the failure's reason code. */
+  a: text.nullish(),
+  f: text.nullish(),
+});
+
+const policySchema = z.object({
+  'policy-type': z.int(),
+  'policy-domain': text.nullish(),
+  'policy-string': z.array(text).max(200).nullish(),
+  'mx-host': z.array(text).max(200).nullish(),
+  'failure-details': z.array(failureSchema).max(100).nullish(),
+  /** The final result: 0 for success, 1 for failure. */
+  f: z.literal([0, 1]),
+});
+
+const datagramSchema = z.object({
+  /** Of the format. */
+  dpv: z.literal('1'),
+  d: text,
+  pr: text,
+  policies: z.array(policySchema).min(1).max(20),
+});
+
+type ParsedPolicy = z.infer<typeof policySchema>;
+type ParsedFailure = z.infer<typeof failureSchema>;
+
+/**
+ * Reads a datagram that is parsed as JSON.
+ *
+ * @throws {TransportSecurityError} `tlsrpt-invalid`, naming what is wrong
+ */
+export function readDatagram(value: unknown): DatagramSession {
+  const parsed = datagramSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalid(`${issue?.path.join('.') || 'the datagram'}: ${issue?.message}`);
+  }
+  const { d, pr, policies } = parsed.data;
+  const domain = readDomain(d);
+  return { domain, record: pr, results: policies.flatMap((policy) => readResults(policy, domain)) };
+}
+
+/** A failed session for each failure that is told; one at least where the end was a failure. */
+function readResults(policy: ParsedPolicy, domain: string): DatagramSession['results'] {
+  const applied = readPolicy(policy, domain);
+  const failed = (policy['failure-details'] ?? []).map((details) => ({
+    policy: applied,
+    failure: readFailure(details),
+  }));
+  if (policy.f === 0) {
+    return [...failed, { policy: applied }];
+  }
+  return failed.length > 0
+    ? failed
+    : [{ policy: applied, failure: { resultType: 'validation-failure' } }];
+}
+
+function readPolicy(policy: ParsedPolicy, domain: string): AppliedPolicy {
+  const type = policyTypes[policy['policy-type']];
+  if (type === undefined) {
+    throw invalid(`policies: policy-type ${policy['policy-type']} is none of 1, 2 and 9`);
+  }
+  const named = policy['policy-domain'];
+  return {
+    type,
+    // Some servers leave it out.
+    domain: type === 'no-policy-found' || !named ? domain : readDomain(named),
+    strings: policy['policy-string'] ?? [],
+    // RFC 8460 §4.4: with `sts` only.
+    mxHosts: type === 'sts' ? (policy['mx-host'] ?? []) : [],
+  };
+}
+
+function readFailure({ c, s, n, h, r, a, f }: ParsedFailure): SessionFailure {
+  const reason = f || a;
+  return {
+    // RFC 8460 §4.3.3: the general failure, for a type that a later version of the format may have.
+    resultType: resultTypes[c] ?? 'validation-failure',
+    ...(s && { sendingMtaIp: s }),
+    ...(n && { receivingMxHostname: n }),
+    ...(h && { receivingMxHelo: h }),
+    ...(r && { receivingIp: r }),
+    ...(reason && { failureReasonCode: reason }),
+  };
+}
+
+function readDomain(name: string): string {
+  try {
+    return parseDomainName(name);
+  } catch (cause) {
+    throw new TransportSecurityError(
+      'tlsrpt-invalid',
+      `not a domain name: ${JSON.stringify(name)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function invalid(message: string): TransportSecurityError {
+  return new TransportSecurityError('tlsrpt-invalid', message);
+}
