@@ -135,6 +135,12 @@ export interface DeliverEnvironment {
   readonly SEALPOST_SENDING_MTA_IP?: string;
 }
 
+/** The results of other mail servers, over HTTP. */
+export interface CollectEnvironment {
+  readonly SEALPOST_NETWORK: NetworkSetting;
+  readonly SEALPOST_REPORT_TABLE: string;
+}
+
 /** The HTTP API by which messages are submitted and looked up. */
 export interface SubmitEnvironment {
   readonly SEALPOST_DELIVERY: DeliverySettings;

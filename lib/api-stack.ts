@@ -7,10 +7,11 @@ import type {
   NetworkSetting,
   SubmitEnvironment,
 } from '../functions/environment.ts';
-import type { DeliveryStack } from './delivery-stack.ts';
+import type { DeliveryStack, DeliveryStackProps } from './delivery-stack.ts';
 import { HandlerFunction } from './handler-function.ts';
 import { HttpInterface, type HttpInterfaceProps } from './http-interface.ts';
 import { createOperateFunction, operateRoutes } from './operating-api.ts';
+import { collectRoutes, createCollectFunction } from './result-collector.ts';
 import type { StateStack } from './state-stack.ts';
 import { grantTable } from './table-grants.ts';
 
@@ -21,6 +22,8 @@ export interface ApiStackProps extends StackProps {
   readonly delivery: DeliverySettings;
   readonly network: NetworkSetting;
   readonly api: HttpInterfaceProps;
+  /** Absent: no TLS report is sent, and no result taken in. */
+  readonly recording?: DeliveryStackProps['recording'];
 }
 
 /** In `event.routeKey` (functions/handlers/submit.ts). */
@@ -37,6 +40,10 @@ export class ApiStack extends Stack {
     http.addRoutes({ handler: submit, routes: submitRoutes, scope: 'submit' });
     const operate = createOperateFunction(this, props);
     http.addRoutes({ handler: operate, routes: operateRoutes, scope: 'operate' });
+    if (props.recording !== undefined) {
+      const collect = createCollectFunction(this, props);
+      http.addRoutes({ handler: collect, routes: collectRoutes, scope: 'submit' });
+    }
   }
 }
 

@@ -24,6 +24,7 @@ export interface HandlerFunctionProps {
     | 'operate'
     | 'policy-host'
     | 'reconcile'
+    | 'collect'
     | 'refresh-policies'
     | 'requeue'
     | 'submit';

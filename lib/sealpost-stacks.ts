@@ -48,6 +48,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     delivery: props.delivery,
     network: props.network,
     api: props.api,
+    recording: props.recording,
   });
   if (props.domains.length > 0) {
     new PolicyHostStack(app, 'SealpostPolicyHost', {

@@ -98,6 +98,7 @@ async function answerRoute(
 /** Failures that lie in what was handed in. */
 const causedByCaller: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'queue-message-invalid',
+  'tlsrpt-invalid',
   'content-missing',
   'content-invalid',
   'address-invalid',

@@ -2,6 +2,7 @@
 // Not `{ z }`: the namespace as one object would bring every language's messages into the bundle.
 import * as z from 'zod';
 import type {
+  CollectEnvironment,
   DeliverEnvironment,
   DeliverySettings,
   NetworkSetting,
@@ -125,6 +126,14 @@ export function readDeliverEnvironment(variables: Variables): DeliverEnvironment
     SEALPOST_DEAD_LETTER_QUEUE_URL: readText(variables, 'SEALPOST_DEAD_LETTER_QUEUE_URL'),
     ...readOptional(variables, 'SEALPOST_REPORT_TABLE'),
     ...readOptional(variables, 'SEALPOST_SENDING_MTA_IP'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readCollectEnvironment(variables: Variables): CollectEnvironment {
+  return {
+    SEALPOST_NETWORK: readJson(variables, 'SEALPOST_NETWORK', networkSettingSchema),
+    SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE'),
   };
 }
 

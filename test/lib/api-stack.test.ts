@@ -1,6 +1,9 @@
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readSubmitEnvironment } from '../../functions/handlers/read-environment.ts';
+import {
+  readCollectEnvironment,
+  readSubmitEnvironment,
+} from '../../functions/handlers/read-environment.ts';
 import { operateRoutes } from '../../lib/operating-api.ts';
 import { allowedActions, createApp, exampleProps, statementsOf } from './synthesize.ts';
 
@@ -22,7 +25,9 @@ beforeAll(() => {
   const template = (replace: Parameters<typeof createApp>[0]): Template =>
     Template.fromJSON(createApp(replace).synth().getStackByName('SealpostApi').template);
   shipped = template({});
-  withTokens = template({ replace: { api: { authorizer: jwt, requestsPerSecondMax: 7 } } });
+  withTokens = template({
+    replace: { api: { authorizer: jwt, requestsPerSecondMax: 7 }, recording: {} },
+  });
 });
 
 function routesOf(template: Template): readonly Record<string, unknown>[] {
@@ -82,6 +87,41 @@ describe('the API', () => {
     shipped.hasOutput('ApiUrl', {
       Value: { 'Fn::GetAtt': [Match.stringLikeRegexp('^HttpApi'), 'ApiEndpoint'] },
     });
+  });
+});
+
+describe('the collector of results', () => {
+  test('is there where reports are sent, and only then', () => {
+    const keys = (template: Template) => routesOf(template).map(({ RouteKey }) => RouteKey);
+    expect(keys(shipped)).not.toContain('POST /v1/tlsrpt/results');
+    expect(keys(withTokens)).toContain('POST /v1/tlsrpt/results');
+    const collector = routesOf(withTokens).find(({ RouteKey }) => /tlsrpt/.test(String(RouteKey)));
+    expect(collector).toMatchObject({ AuthorizationScopes: ['sealpost/submit'] });
+  });
+
+  test('writes results and does nothing else', () => {
+    const statements = statementsOf(withTokens, 'Sealpost function collect');
+    expect(statements.flatMap(({ Action }) => Action).sort()).toEqual([
+      'dynamodb:BatchWriteItem',
+      'logs:CreateLogStream',
+      'logs:PutLogEvents',
+    ]);
+    expect(allowedActions(statements, 'ReportTable')).toEqual(['dynamodb:BatchWriteItem']);
+  });
+
+  test('reads from its environment what the config says', () => {
+    const [collect] = Object.values(
+      withTokens.findResources('AWS::Lambda::Function', {
+        Properties: { Description: 'Takes in the TLS results of other mail servers' },
+      }),
+    );
+    const variables = collect?.['Properties'].Environment.Variables;
+    const { SEALPOST_REPORT_TABLE: table } = variables;
+    expect(readCollectEnvironment({ ...variables, SEALPOST_REPORT_TABLE: 'reports' })).toEqual({
+      SEALPOST_NETWORK: exampleProps().network,
+      SEALPOST_REPORT_TABLE: 'reports',
+    });
+    expect(JSON.stringify(table)).toContain('ReportTable');
   });
 });
 
