@@ -89,16 +89,13 @@ export async function acceptMessage(
     refusal === undefined
       ? await finishContent(handedIn, message, context)
       : formatMessage({ ...handedIn, fields: removePrivateFields(fields) });
-  const redacted = await acceptRedacted(message, context);
-  const parts = await giveBody(
-    records.map((record) => ({
-      ...record,
-      ...redacted,
-      prepared: { ...record.prepared, ...(refusal !== undefined && { refusal }) },
-    })),
-    { id: message.id, octets },
-    ports,
-  );
+  const redacted = await acceptRedacted(message, records, context);
+  const complete = records.map((record) => ({
+    ...record,
+    ...redacted,
+    prepared: { ...record.prepared, ...(refusal !== undefined && { refusal }) },
+  }));
+  const parts = await giveBody({ id: message.id, records: complete, octets }, ports);
   return { parts, content: octets };
 }
 
@@ -142,6 +139,7 @@ async function finishContent(
 /** The redacted form of a notification goes out in the place of the full one, so it is accepted like it. */
 async function acceptRedacted(
   message: QueueMessage,
+  records: readonly PreparedMessage[],
   context: AcceptContext,
 ): Promise<Pick<PreparedMessage, 'redacted'>> {
   if (message.redacted === undefined) {
@@ -149,7 +147,7 @@ async function acceptRedacted(
   }
   const content = await context.ports.contents.read(message.redacted);
   const octets = await finishContent(readContent(content), message, context);
-  return { redacted: await giveSecondBody({ id: message.id, octets }, context.ports) };
+  return { redacted: await giveSecondBody({ id: message.id, records, octets }, context.ports) };
 }
 
 function loopRefusal(way: SubmissionWay): NonNullable<PreparedPart['refusal']> {

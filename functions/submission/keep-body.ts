@@ -1,6 +1,6 @@
 /**
- * Where an accepted body goes: with the records while they are few and it is small, else into the bucket, once however
- * many records refer to it.
+ * Where an accepted body goes: with the records while they are few and it is small, which saves every call to S3 for most
+ * mail; else into the bucket, once however many records refer to it.
  */
 import { createHash } from 'node:crypto';
 import type { AcceptPorts } from './ports.ts';
@@ -13,10 +13,15 @@ const aloneCharsMax = 983_040;
 const severalCharsMax = 262_144;
 const severalMax = 3;
 
-/** The bodies of a message are kept under the id of the whole and their own hash, so no key ever stands for other octets. */
+/**
+ * A body is kept under the id of the whole, and a hash of its octets and of the records that it is for. So no key ever
+ * stands for other octets, nor for other records: they would count and free a body that is not theirs.
+ */
 export interface Body {
   /** Of the whole message. */
   readonly id: string;
+  /** All that were made of it; what they say together names who reads the body. */
+  readonly records: readonly PreparedMessage[];
   readonly octets: Uint8Array;
 }
 
@@ -25,10 +30,10 @@ export interface Body {
  * down as shared before this resolves.
  */
 export async function giveBody(
-  records: readonly PreparedMessage[],
   body: Body,
   ports: Pick<AcceptPorts, 'contents' | 'shareContent'>,
 ): Promise<PreparedMessage[]> {
+  const { records } = body;
   const isAlone = records.length === 1;
   const charsMax = isAlone ? aloneCharsMax : severalCharsMax;
   if (records.length <= severalMax && base64Chars(body.octets) <= charsMax) {
@@ -58,10 +63,15 @@ export async function giveSecondBody(
 }
 
 function keepBody(
-  { id, octets }: Body,
+  { id, records, octets }: Body,
   { contents }: Pick<AcceptPorts, 'contents'>,
 ): Promise<ContentReference> {
-  return contents.keep(`${id}/${createHash('sha256').update(octets).digest('hex')}`, octets);
+  // A used id that comes again with another envelope has another hash; under other settings it has other domains.
+  const readers = records.map(({ prepared }) => [prepared.hash, prepared.domain]);
+  const hash = createHash('sha256')
+    .update(`${JSON.stringify(readers)}\0`)
+    .update(octets);
+  return contents.keep(`${id}/${hash.digest('hex')}`, octets);
 }
 
 function base64Chars({ length }: Uint8Array): number {
