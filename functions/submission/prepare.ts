@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { DeliverySettings, PolicyException, TaggingRule } from '../environment.ts';
 import { parseDomainName } from '../protocol/domain-name.ts';
+import { isAscii } from '../protocol/dsn/printable.ts';
 import { fieldsNamed, type RawField, unfoldValue } from '../protocol/message/message-parts.ts';
 import { readAddressTag } from '../protocol/requiretls/address-tag.ts';
+import { formatOrcpt } from '../protocol/smtp/xtext.ts';
 import { isReportType } from '../protocol/tlsrpt/report-mail.ts';
 import { findRule } from './match-rules.ts';
 import type { Controls } from './ports.ts';
@@ -47,9 +49,6 @@ export interface HandedIn {
   readonly fields: readonly RawField[];
   readonly sizeBytes: number;
 }
-
-/** RFC 3461 §4.2 bounds the parameter; a longer original address is not worth a refused recipient. */
-const orcptCharsMax = 500;
 
 /**
  * Makes the records of a message: one per next-hop domain, in the order in which the domains first appear.
@@ -170,11 +169,14 @@ function readRecipient(given: QueueRecipient, settings: PrepareRules['settings']
   };
 }
 
-/** RFC 3461 §4.2: what the sender wrote, so that a report speaks of the address that the sender knows. */
+/**
+ * RFC 3461 §4.2: what the sender wrote, so that a report speaks of the address that the sender knows. One that is too long
+ * for the parameter is not worth a refused recipient.
+ */
 function originalRecipient(address: string): Pick<QueueRecipient, 'orcpt'> {
-  const isAscii = /^[\x20-\x7e]*$/.test(address);
-  const orcpt = `rfc822;${address}`;
-  return isAscii && orcpt.length <= orcptCharsMax ? { orcpt } : {};
+  const type = isAscii(address) ? 'rfc822' : 'utf-8';
+  const orcpt = `${type};${address}`;
+  return formatOrcpt(orcpt) === undefined ? {} : { orcpt };
 }
 
 /** An address whose domain is no host name stays as it is: delivery tells its sender (5.1.3). */

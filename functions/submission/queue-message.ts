@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { type FailureCode, failures, TransportSecurityError } from '../protocol/errors.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
+import { formatEnvid, formatOrcpt } from '../protocol/smtp/xtext.ts';
 
 /** SQS takes 1 MiB a message; base64 and the envelope leave this much for an inline body. */
 const inlineBase64CharsMax = 1_048_576;
@@ -19,11 +20,26 @@ export const mailbox: z.ZodString = z.string().refine(isMailbox, {
   error: 'not a mailbox (RFC 5321 §4.1.2): use local-part@domain, 64 + 255 octets at most',
 });
 
-/** The value of an ESMTP parameter, not xtext. */
-export const esmtpText: z.ZodString = z
+/** An envelope id, not xtext. */
+export const envelopeId: z.ZodString = z
   .string()
-  .max(500)
-  .regex(/^[\x20-\x7e]*$/, { error: 'only printable ASCII (RFC 3461 §4)' });
+  .max(100, { error: 'longer than 100 octets (RFC 3461 §5.4)' })
+  .regex(/^[\x20-\x7e]+$/, { error: 'only printable ASCII (RFC 3461 §4.4), and some of it' })
+  .refine((text) => formatEnvid(text) !== undefined, {
+    error: 'ENVID= and this, in xtext, are longer than 100 octets (RFC 3461 §5.4)',
+  });
+
+/** An original recipient, not xtext. Its length is judged as it goes over the wire; that is never shorter. */
+export const originalRecipient: z.ZodString = z
+  .string()
+  .max(500, { error: 'longer than 500 octets (RFC 3461 §5.4)' })
+  .refine((text) => text.isWellFormed() && !/\p{Cc}/u.test(text), {
+    error: 'only printable characters (RFC 3461 §4.2)',
+  })
+  .refine((text) => formatOrcpt(text) !== undefined, {
+    error:
+      'use addr-type;address, with rfc822 or utf-8 for an address beyond ASCII, 500 octets at most as encoded (RFC 3461 §4.2, §5.4, RFC 6533 §3)',
+  });
 
 /** A recipient with its DSN parameters (RFC 3461). */
 export interface QueueRecipient {
@@ -40,7 +56,7 @@ const recipientSchema: z.ZodType<QueueRecipient> = z.strictObject({
     .min(1)
     .max(3)
     .exactOptional(),
-  orcpt: esmtpText.exactOptional(),
+  orcpt: originalRecipient.exactOptional(),
 });
 
 /** Where the message's octets are: inline in base64, or in the message bucket. */
@@ -159,7 +175,7 @@ const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   rcptTo: z.array(recipientSchema).min(1).max(recipientsMax),
   requireTls: z.boolean().exactOptional(),
   ret: z.enum(['FULL', 'HDRS']).exactOptional(),
-  envid: esmtpText.max(100).exactOptional(),
+  envid: envelopeId.exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
   content: contentSchema,
   redacted: redactedSchema.exactOptional(),

@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
 import {
-  esmtpText,
+  envelopeId,
   mailbox,
+  originalRecipient,
   type QueueMessage,
   type QueueRecipient,
   recipientsMax,
@@ -62,9 +63,7 @@ const notify = z
 const recipientSchema: z.ZodType<QueueRecipient> = z.strictObject({
   address: mailbox,
   notify: notify.exactOptional(),
-  orcpt: esmtpText
-    .regex(/^[A-Za-z0-9-]+;.+$/s, { error: 'use addr-type;address (RFC 3461 §4.2)' })
-    .exactOptional(),
+  orcpt: originalRecipient.exactOptional(),
 });
 
 /** The fields of an envelope, for the schemas of both forms. */
@@ -81,10 +80,7 @@ const envelopeShape = {
     }),
   requireTls: z.boolean().exactOptional(),
   ret: z.enum(['FULL', 'HDRS'], { error: 'use FULL or HDRS (RFC 3461 §4.3)' }).exactOptional(),
-  envid: esmtpText
-    .min(1)
-    .max(100, { error: 'longer than 100 chars (RFC 3461 §5.4)' })
-    .exactOptional(),
+  envid: envelopeId.exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
   expiresAt: z.iso
     .datetime({ offset: true, error: 'not a date-time (RFC 3339): use 2027-03-01T00:00:00Z' })

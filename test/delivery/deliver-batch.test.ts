@@ -148,7 +148,7 @@ describe('what cannot be a delivery', () => {
       {
         rcptTo: Array.from({ length: 2_000 }, (_, i) => ({
           address: `${i}@rcpt.example`,
-          orcpt: 'x'.repeat(200),
+          orcpt: `rfc822;${'x'.repeat(193)}`,
         })),
       },
       /recipients/,

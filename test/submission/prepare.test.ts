@@ -185,6 +185,20 @@ describe('the address tag', () => {
     ]);
   });
 
+  test('the original recipient beyond ASCII has its type (RFC 6533 §3)', () => {
+    const address = 'jörg+requiretls@bücher.example';
+    expect(prepare(to(address))[0]?.rcptTo).toEqual([
+      { address: 'jörg@xn--bcher-kva.example', orcpt: `utf-8;${address}` },
+    ]);
+  });
+
+  test('one that is too long as encoded is left out, and the recipient stays', () => {
+    const address = `a+requiretls@${'例'.repeat(30)}.${'例'.repeat(30)}.example`;
+    expect(prepare(to(address))[0]?.rcptTo).toEqual([
+      { address: expect.stringMatching(/^a@xn--.*\.example$/) },
+    ]);
+  });
+
   test('an ORCPT that is there already stays', () => {
     const rcptTo = [{ address: 'a+requiretls@x.example', orcpt: 'rfc822;first@y.example' }];
     expect(prepare({ rcptTo })[0]?.rcptTo[0]?.orcpt).toBe('rfc822;first@y.example');

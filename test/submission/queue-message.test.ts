@@ -30,6 +30,10 @@ describe('parseQueueMessage', () => {
     [{ ...minimal, submittedAt: '2026-01-02T01:00:00+01:00' }, 'a zone offset'],
     [{ ...minimal, content: { data: '' } }, 'an empty body'],
     [
+      { ...minimal, rcptTo: [{ address: 'b@x.example', orcpt: 'utf-8;jörg@bücher.example' }] },
+      'an original recipient beyond ASCII',
+    ],
+    [
       {
         ...minimal,
         rcptTo: Array.from({ length: 2_000 }, (_, i) => ({ address: `u${i}@x.example` })),
@@ -60,6 +64,12 @@ describe('parseQueueMessage', () => {
     [{ ...minimal, version: 2 }, 'version', 'a version of the future'],
     [{ ...minimal, id: 'a b' }, 'id', 'an id with a space'],
     [{ ...minimal, envid: 'a\nb' }, 'envid', 'a control character'],
+    [{ ...minimal, envid: '+'.repeat(50) }, 'envid', 'too long as encoded'],
+    [
+      { ...minimal, rcptTo: [{ address: 'b@x.example', orcpt: 'b@x.example' }] },
+      'rcptTo.0.orcpt',
+      'an original recipient without its type',
+    ],
     [{ ...minimal, expiresAt: 'tomorrow' }, 'expiresAt', 'not a date'],
     [{ ...minimal, priority: 1 }, 'priority', 'a field that nobody knows'],
   ])('refuses %# and names %s: %s', (value, named, _why) => {

@@ -4,7 +4,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc5321.html#section-4.1.1 RFC 5321 §4.1.1}
  */
 import type { TransactionRecipient } from './transaction.ts';
-import { encodeXtext, formatOrcpt } from './xtext.ts';
+import { formatEnvid, formatOrcpt } from './xtext.ts';
 
 /** The parameters of MAIL; those that the peer does not offer are left out by the caller. */
 export interface MailParameters {
@@ -41,8 +41,9 @@ export function formatMail(mailFrom: string, parameters: MailParameters): string
   if (ret !== undefined) {
     line += ` RET=${ret}`;
   }
-  if (envid !== undefined) {
-    line += ` ENVID=${encodeXtext(envid)}`;
+  const envidParameter = envid === undefined ? undefined : formatEnvid(envid);
+  if (envidParameter !== undefined) {
+    line += ` ${envidParameter}`;
   }
   if (requireTls) {
     line += ' REQUIRETLS';
@@ -58,7 +59,7 @@ export function formatRcpt(recipient: TransactionRecipient, offersDsn: boolean):
   }
   const orcpt = recipient.orcpt === undefined ? undefined : formatOrcpt(recipient.orcpt);
   if (offersDsn && orcpt !== undefined) {
-    line += ` ORCPT=${orcpt}`;
+    line += ` ${orcpt}`;
   }
   return formatLine(line);
 }

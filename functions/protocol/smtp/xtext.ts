@@ -26,28 +26,38 @@ export function encodeUtf8AddressXtext(text: string): string {
   );
 }
 
-/** RFC 3461 §5.4: what every implementation must take. */
-const orcptCharsMax = 500;
+/**
+ * RFC 3461 §5.4: what every implementation must take of a parameter, octets as encoded. Keyword and `=` count: the 28 that
+ * it gives NOTIFY are those of `NOTIFY=SUCCESS,FAILURE,DELAY`.
+ */
+const orcptOctetsMax = 500;
+const envidOctetsMax = 100;
+
+/** `ENVID=` with an envelope id (RFC 3461 §4.4); undefined where it is empty, or too long for peers to be bound to take. */
+export function formatEnvid(envid: string): string | undefined {
+  const parameter = `ENVID=${encodeXtext(envid)}`;
+  return envid === '' || parameter.length > envidOctetsMax ? undefined : parameter;
+}
 
 /**
- * The value of ORCPT for `addr-type;address`; undefined where it is none, or too long for peers to be bound to take.
- * RCPT has the address all the same.
+ * `ORCPT=` with an original recipient `addr-type;address`; undefined where it is none, or too long for peers to be bound to
+ * take. RCPT has the address all the same.
  *
- * A type `rfc822` with an address beyond ASCII becomes `utf-8`, which RFC 6533 §3 has for it.
+ * Beyond ASCII an address has the type `utf-8`, which RFC 6533 §3 made for it, and `rfc822` becomes that; RFC 3461 §4.2
+ * lets no other type have such an address.
  */
 export function formatOrcpt(orcpt: string): string | undefined {
   const match = /^([A-Za-z0-9][A-Za-z0-9-]*);(.+)$/su.exec(orcpt);
   const [, type = '', address = ''] = match ?? [];
-  if (match === null) {
+  const isAscii = !/[\u{80}-\u{10ffff}]/u.test(address);
+  const isUtf8 = /^utf-8$/i.test(type) || (/^rfc822$/i.test(type) && !isAscii);
+  if (match === null || (!isAscii && !isUtf8)) {
     return undefined;
   }
-  const isUtf8 =
-    type.toLowerCase() === 'utf-8' ||
-    (type.toLowerCase() === 'rfc822' && /[\u{80}-\u{10ffff}]/u.test(address));
-  const value = isUtf8
-    ? `utf-8;${encodeUtf8AddressXtext(address)}`
-    : `${type};${encodeXtext(address)}`;
-  return value.length > orcptCharsMax ? undefined : value;
+  const parameter = isUtf8
+    ? `ORCPT=utf-8;${encodeUtf8AddressXtext(address)}`
+    : `ORCPT=${type};${encodeXtext(address)}`;
+  return parameter.length > orcptOctetsMax ? undefined : parameter;
 }
 
 function hexadecimal(value: number): string {
