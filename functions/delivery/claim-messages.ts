@@ -235,21 +235,6 @@ function createReading(
   };
 }
 
-/** Reads what goes out of a claimed message; where it cannot be had the claim is freed, and the record refused. */
-export async function loadContent(
-  claimed: ClaimedRecord,
-  context: DeliveryContext,
-): Promise<Uint8Array | undefined> {
-  const { record, delivery } = claimed;
-  try {
-    return await claimed.outgoing();
-  } catch (error) {
-    await freeClaim(delivery, context);
-    record.finish(await refuseRecord(record, error, context));
-    return undefined;
-  }
-}
-
 async function freeAndKeep(
   { record, delivery }: ClaimedRecord,
   context: DeliveryContext,
@@ -258,7 +243,11 @@ async function freeAndKeep(
   record.finish('keep');
 }
 
-async function freeClaim(delivery: ClaimedDelivery, { ports }: DeliveryContext): Promise<void> {
+/** Gives a claim back, so that another attempt may begin at once. Never rejects. */
+export async function freeClaim(
+  delivery: ClaimedDelivery,
+  { ports }: DeliveryContext,
+): Promise<void> {
   try {
     await ports.messages.release(delivery);
   } catch (error) {

@@ -4,12 +4,12 @@ import type { Peer } from './attempt.ts';
 import {
   type ClaimedRecord,
   type ClaimSource,
-  loadContent,
   mayBePutBack,
   putBackToNow,
 } from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
+import { loadContent } from './load-content.ts';
 import type { OpenedChannel } from './open-channels.ts';
 import type { DeliveryPlan } from './plan-delivery.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
@@ -42,7 +42,7 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
       break;
     }
     // The slot that this may wait for comes free without us: nobody waits for a channel and holds one.
-    const content = await loadContent(claimed, context);
+    const content = await loadContent(claimed, sending);
     if (content === undefined) {
       continue;
     }

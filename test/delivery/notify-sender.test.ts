@@ -232,6 +232,43 @@ describe('the body of a finished delivery', () => {
     });
   });
 
+  test('that is gone fails the delivery for good, and its sender hears that it is lost', async () => {
+    const harness = answering(later);
+    const one = record();
+    await harness.deliver(one);
+    const [retry] = harness.stores.retryEntries();
+    await harness.stores.contents.remove(retry?.message.content ?? { data: '' });
+    const { id } = JSON.parse(one.body);
+    const sentBefore = harness.sent.length;
+    await deferThenDeliver(harness);
+    expect(harness.sent).toHaveLength(sentBefore);
+    expect(harness.stores.deadLetters).toEqual([]);
+    const row = await harness.stores.messages.readDelivery(id, 'rcpt.example');
+    expect(row).toMatchObject({
+      state: 'finished',
+      attempt: 2,
+      recipients: [{ state: 'failed', status: '5.3.0' }],
+      why: { decision: { code: 'content-missing', row: expect.stringContaining('no object') } },
+    });
+    const [notification] = harness.stores.sent;
+    const content = notification?.content ?? { data: '' };
+    const text = Buffer.from(await harness.stores.contents.read(content)).toString();
+    expect(text).toContain('Nothing of your message is attached, since it could not be read');
+    expect(text).toMatch(/Diagnostic-Code: x-sealpost; content-missing: the content .* is lost/);
+    expect(harness.events).toContainEqual(expect.objectContaining({ kind: 'content-lost' }));
+  });
+
+  test('a delivery of which it is gone is not settled where nobody could be told', async () => {
+    const harness = answering(later);
+    await harness.deliver(record());
+    const [retry] = harness.stores.retryEntries();
+    await harness.stores.contents.remove(retry?.message.content ?? { data: '' });
+    harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+    harness.stores.fail('enqueue', 'before');
+    const again = record({}, { body: JSON.stringify(retry?.message) });
+    expect(await harness.deliver(again)).toEqual([again.messageId]);
+  });
+
   test('is removed with the last of those who share it', async () => {
     const harness = createHarness();
     const rcptTo = [{ address: 'a@rcpt.example' }, { address: 'b@other.example' }];

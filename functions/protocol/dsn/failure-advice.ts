@@ -27,6 +27,7 @@ type FailureFamily =
   | 'in-doubt'
   | 'expired'
   | 'unusable'
+  | 'lost'
   | 'address'
   | 'loop'
   | 'cancelled'
@@ -88,7 +89,7 @@ const familyOf: Readonly<Record<FailureCode, FailureFamily>> = {
   expired: 'expired',
   'queue-message-invalid': 'unusable',
   'id-reused': 'unusable',
-  'content-missing': 'unusable',
+  'content-missing': 'lost',
   'content-invalid': 'unusable',
   'address-invalid': 'address',
   'mail-loop': 'loop',
@@ -191,6 +192,10 @@ const adviceOf: Readonly<Record<FailureFamily, FailureAdvice>> = {
   expired: {
     what: 'The message could not be handed over in all the time that it is tried for.',
     remedy: 'Send the message again if it is still of use.',
+  },
+  lost: {
+    what: 'The content of the message was lost while the message waited to be sent.',
+    remedy: 'Send the message again, and tell those who run your mail.',
   },
   unusable: {
     what: 'The message could not be sent as it was handed in: its content or its envelope was not usable.',
