@@ -109,8 +109,9 @@ async function readRecord(
   }
   const freeSlot = 'bucket' in message.content ? await takeContentSlot() : () => {};
   try {
-    const { parts } = await ports.accept(message, await ports.contents.read(message.content));
-    return parts;
+    // Nothing of the content stays in memory: one that is large is read again when there is a channel for it, since a
+    // slot that is held until then could keep the batch from ever getting there.
+    return await ports.accept(message, await ports.contents.read(message.content));
   } finally {
     freeSlot();
   }

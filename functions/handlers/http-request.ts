@@ -63,7 +63,7 @@ export function mediaTypeOf(event: HttpEvent): string | undefined {
 }
 
 /** The octets of the body. */
-export function bodyOf({ body, isBase64Encoded }: HttpEvent): Uint8Array {
+export function bodyOf({ body, isBase64Encoded }: HttpEvent): Buffer {
   return Buffer.from(body ?? '', isBase64Encoded ? 'base64' : 'utf8');
 }
 
@@ -75,7 +75,7 @@ const jsonDepthMax = 10;
 export function readJsonBody(
   event: HttpEvent,
 ): { readonly value: unknown } | { readonly problem: Problem } {
-  const text = event.isBase64Encoded ? Buffer.from(bodyOf(event)).toString() : (event.body ?? '');
+  const text = event.isBase64Encoded ? bodyOf(event).toString() : (event.body ?? '');
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,13 +1,13 @@
 /** Accepting in delivery: records that came straight by SQS, notifications of our own included. */
-import { type AcceptContext, type AcceptedMessage, acceptMessage } from './accept-message.ts';
-import { hashQueueMessage, type QueueMessage } from './queue-message.ts';
+import { type AcceptContext, acceptMessage } from './accept-message.ts';
+import { hashQueueMessage, type PreparedMessage, type QueueMessage } from './queue-message.ts';
 import { describeWhole, type WholeMessageStore } from './whole-message.ts';
 
 /** Accepts what is not prepared yet; `content` is what its `content` refers to. Rejects as `acceptMessage` does. */
 export type AcceptFromQueue = (
   message: QueueMessage,
   content: Uint8Array,
-) => Promise<AcceptedMessage>;
+) => Promise<PreparedMessage[]>;
 
 export interface AcceptFromQueueOptions extends Omit<AcceptContext, 'way'> {
   /** Where the whole of a message that is split can be looked up. */
@@ -21,8 +21,7 @@ export interface AcceptFromQueueOptions extends Omit<AcceptContext, 'way'> {
 export function createAcceptFromQueue(options: AcceptFromQueueOptions): AcceptFromQueue {
   const { wholeMessages, ...context } = options;
   return async (message, content) => {
-    const accepted = await acceptMessage(message, content, { ...context, way: 'sqs' });
-    const { parts } = accepted;
+    const parts = await acceptMessage(message, content, { ...context, way: 'sqs' });
     if (parts.length > 1) {
       const facts = {
         bytes: content.length,
@@ -31,6 +30,6 @@ export function createAcceptFromQueue(options: AcceptFromQueueOptions): AcceptFr
       } as const;
       await wholeMessages.keep(describeWhole(message, parts, facts));
     }
-    return accepted;
+    return parts;
   };
 }

@@ -24,6 +24,7 @@ import {
   removePrivateFields,
 } from './complete-header.ts';
 import { giveBody, giveSecondBody } from './keep-body.ts';
+import { contentBytesMax } from './limits.ts';
 import type { AcceptPorts } from './ports.ts';
 import {
   exceptionsInForce,
@@ -48,16 +49,9 @@ export interface AcceptContext {
   readonly ports: AcceptPorts;
 }
 
-/** A message that was taken in. */
-export interface AcceptedMessage {
-  /** Ready to be enqueued, or delivered; one for each next-hop domain. */
-  readonly parts: PreparedMessage[];
-  /** The content that each of them refers to. */
-  readonly content: Uint8Array;
-}
-
 /**
- * Accepts a message that is not prepared yet. `content` is what its `content` refers to.
+ * Accepts a message that is not prepared yet. `content` is what its `content` refers to. Resolves to what is ready to be
+ * enqueued, or delivered: one for each next-hop domain.
  *
  * By SQS a message that goes round in circles is accepted as one that fails for every recipient (`refusal`), so that its
  * sender hears of it.
@@ -70,7 +64,7 @@ export async function acceptMessage(
   message: QueueMessage,
   content: Uint8Array,
   context: AcceptContext,
-): Promise<AcceptedMessage> {
+): Promise<PreparedMessage[]> {
   const { way, settings, ports } = context;
   const handedIn = readContent(content);
   const { fields } = handedIn;
@@ -95,8 +89,7 @@ export async function acceptMessage(
     ...redacted,
     prepared: { ...record.prepared, ...(refusal !== undefined && { refusal }) },
   }));
-  const parts = await giveBody({ id: message.id, records: complete, octets }, ports);
-  return { parts, content: octets };
+  return giveBody({ id: message.id, records: complete, octets }, ports);
 }
 
 /**
@@ -106,6 +99,13 @@ export async function acceptMessage(
  */
 function readContent(content: Uint8Array): MessageParts {
   const { octets } = canonicalizeContent(content);
+  if (octets.length > contentBytesMax) {
+    // It would be kept, and could not be read again.
+    throw new TransportSecurityError(
+      'content-invalid',
+      `content: ${octets.length} octets with CRLF at its line ends, a message has at most ${contentBytesMax}`,
+    );
+  }
   const message = parseMessage(octets);
   // RFC 5322 §4: NUL is obsolete and must not be generated; hosts on the way cut lines at it, or the message.
   const at = message.body.indexOf(0);

@@ -11,14 +11,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { fieldProblem, type Problem } from '../protocol/problem.ts';
 import { type AcceptContext, acceptMessage } from './accept-message.ts';
+import { deliveryRecipientsBytesMax } from './limits.ts';
 import type { ContentReference, PreparedMessage, QueueMessage } from './queue-message.ts';
 import { fingerprintOf, type Submission } from './submission.ts';
 import { describeWhole, type WholeMessage, type WholeMessageStore } from './whole-message.ts';
 
 const dayMs = 86_400_000;
-
-/** Recipients of one delivery as JSON, octets: what its row has room for (adapters/aws/row-limits.ts). */
-export const deliveryRecipientsBytesMax = 256_000;
 
 /** `"state":"pending"` and its comma, which the row adds to each. */
 const stateBytes = 18;
@@ -147,7 +145,7 @@ async function accept(
     submittedAt,
     expiresAt,
   };
-  const { parts } = await acceptMessage(message, read.octets, { ...context.accept, way: 'http' });
+  const parts = await acceptMessage(message, read.octets, { ...context.accept, way: 'http' });
   const oversize = parts.find((part) => recipientsBytes(part) > deliveryRecipientsBytesMax);
   if (oversize !== undefined) {
     const fault = `too many recipients at ${oversize.prepared.domain}: send several messages`;

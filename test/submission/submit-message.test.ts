@@ -1,11 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { recipientsBytesMax } from '../../functions/adapters/aws/row-limits.ts';
 import type { Submission } from '../../functions/submission/submission.ts';
-import {
-  deliveryRecipientsBytesMax,
-  type SubmitResult,
-  submitMessage,
-} from '../../functions/submission/submit-message.ts';
+import { type SubmitResult, submitMessage } from '../../functions/submission/submit-message.ts';
 import {
   createSubmitWorld,
   deliveredOnce,
@@ -158,10 +153,6 @@ describe('what is not taken leaves nothing in the queue', () => {
     const world = createSubmitWorld(settings);
     await expect(submit(world, { submission: refused, key: 'k' })).rejects.toMatchObject({ code });
     expect([world.sent, world.wholes.size]).toEqual([[], 0]);
-  });
-
-  test('the limit is that of the row', () => {
-    expect(deliveryRecipientsBytesMax).toBe(recipientsBytesMax);
   });
 });
 

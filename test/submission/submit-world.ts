@@ -13,6 +13,7 @@ import type { WholeMessage } from '../../functions/submission/whole-message.ts';
 import { deliverySettings } from '../delivery-settings.ts';
 
 export const bucket = 'sealpost-mail';
+export const upload: string = 'u'.repeat(32);
 export const noonMs: number = Date.UTC(2026, 10, 24, 12);
 
 export interface SubmitWorld {

@@ -7,11 +7,10 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { ContentStore } from '../../delivery/ports.ts';
+import { decodeBase64 } from '../../protocol/base64.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
+import { contentBytesMax, keptBytesMax } from '../../submission/limits.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
-
-/** The largest message, 40 MiB. */
-const contentBytesMax = 40 * 1_024 * 1_024;
 
 /** What is kept by us, and by nobody else. */
 const keptPrefix = 'content/';
@@ -69,10 +68,9 @@ export function createContentBucket({ client, bucket }: ContentBucketOptions): C
   };
 }
 
-/** Strict base64 (RFC 4648 §4): what Node would skip or guess is an error. */
 function decodeInline(data: string): Uint8Array {
-  const content = Buffer.from(data, 'base64');
-  if (content.toString('base64') !== data) {
+  const content = decodeBase64(data);
+  if (content === undefined) {
     throw new TransportSecurityError('content-invalid', 'content.data is not base64');
   }
   return content;
@@ -88,7 +86,8 @@ async function readObject(client: S3Client, bucket: string, key: string): Promis
     if (body === undefined) {
       throw new TransportSecurityError('store-unavailable', `${what}: S3 sent no body`);
     }
-    return await readBody(body as AsyncIterable<Uint8Array>, length, what);
+    const bytesMax = key.startsWith(keptPrefix) ? keptBytesMax : contentBytesMax;
+    return await readBody(body as AsyncIterable<Uint8Array>, { length, bytesMax, what });
   } catch (error) {
     // S3 says so only to a reader who may list the bucket; to any other a missing object is "access denied".
     if (error instanceof NoSuchKey) {
@@ -98,20 +97,25 @@ async function readObject(client: S3Client, bucket: string, key: string): Promis
   }
 }
 
+interface Reading {
+  readonly length: number | undefined;
+  readonly bytesMax: number;
+  readonly what: string;
+}
+
 /** Reads at most the limit; leaving the loop early destroys the stream and with it the connection. */
 async function readBody(
   body: AsyncIterable<Uint8Array>,
-  length: number | undefined,
-  what: string,
+  { length, bytesMax, what }: Reading,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (Math.max(bytes, length ?? 0) > contentBytesMax) {
+    if (Math.max(bytes, length ?? 0) > bytesMax) {
       throw new TransportSecurityError(
         'content-invalid',
-        `${what} takes ${length ?? `over ${contentBytesMax}`} bytes, a message at most ${contentBytesMax}`,
+        `${what} takes ${length ?? `over ${bytesMax}`} bytes, a message at most ${bytesMax}`,
       );
     }
     chunks.push(chunk);

@@ -90,6 +90,9 @@ describe('the content bucket on fauxqs', () => {
     const content = await store.read({ bucket: mailBucket, key: 'large' });
     expect(content).toHaveLength(limitBytes);
     expect([content[0], content[10 * mebibyte], content.at(-1)]).toEqual([0, 1, 3]);
+    await upload('content/kept', limitBytes + 1);
+    const kept = await store.read({ bucket: mailBucket, key: 'content/kept' });
+    expect(kept, 'what was accepted has more in its header').toHaveLength(limitBytes + 1);
     await upload('too-large', limitBytes + 1);
     await expect(store.read({ bucket: mailBucket, key: 'too-large' })).rejects.toMatchObject({
       code: 'content-invalid',
