@@ -1,7 +1,9 @@
 /** What an operator decides about sending: the settings of functions/environment.ts, with their defaults. */
 import { z } from 'zod';
+import { attemptsAtMost } from '../../functions/delivery/retry-schedule.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
+import { attemptsMax, expiryDaysMax } from '../../functions/submission/limits.ts';
 import { taggingRuleSchema } from '../../functions/submission/tagging-rule.ts';
 import type { CrossIssue } from './domains.ts';
 import type { EgressConfig } from './egress.ts';
@@ -104,10 +106,10 @@ export const deliverySchema: z.ZodType<DeliveryConfig> = z
     expiryDays: z
       .int()
       .min(1)
-      .max(12)
+      .max(expiryDaysMax)
       .default(5)
       .describe(
-        'Days until an undelivered message is given up, 1 to 12; RFC 5321 §4.5.4.1 asks for 4 to 5. Default: 5.',
+        `Days until an undelivered message is given up, 1 to ${expiryDaysMax}; RFC 5321 §4.5.4.1 asks for 4 to 5. Default: 5.`,
       ),
     retryWaitsMinutes: z
       .array(z.number().min(1).max(1_440))
@@ -203,6 +205,7 @@ function checkToggles(delivery: DeliveryConfig): readonly CrossIssue[] {
   return [
     ...issues,
     ...checkDaneOnly(delivery),
+    ...checkRetries(delivery),
     ...checkExceptions(delivery),
     ...checkRules(delivery.rules),
     ...checkDkimKeys(delivery.dkimKeys),
@@ -234,6 +237,19 @@ function checkDaneOnly({ dane, daneOnly, exceptions }: DeliveryConfig): readonly
         ]
       : [];
   });
+}
+
+/** By the longest expiry, which every sender may ask for. */
+function checkRetries({ retryWaitsMinutes }: DeliveryConfig): readonly CrossIssue[] {
+  const attempts = attemptsAtMost(retryWaitsMinutes, expiryDaysMax * 1_440);
+  return attempts <= attemptsMax
+    ? []
+    : [
+        {
+          path: ['retryWaitsMinutes'],
+          message: `could come to ${attempts} attempts within the ${expiryDaysMax} days that a message may wait, and ${attemptsMax} are the most. Make the last wait longer.`,
+        },
+      ];
 }
 
 function checkExceptions({ exceptions, mtaSts, dane }: DeliveryConfig): readonly CrossIssue[] {

@@ -82,6 +82,20 @@ export function scheduleAttempt(deferral: Deferral): number {
   return Math.max(nowMs + soonestMs, Math.min(waitUntil(deferral), latestMs));
 }
 
+/**
+ * The most attempts that a schedule can come to within `minutes`: each wait as short as it can be, and besides those that
+ * a greylist, a delay notice and expiry put in.
+ */
+export function attemptsAtMost(waitsMinutes: readonly number[], minutes: number): number {
+  const shortest = waitsMinutes.map((wait) =>
+    Math.max(soonestMs / 60_000, wait * (1 - jitterShare)),
+  );
+  const last = shortest.at(-1) ?? Number.NaN;
+  const before = shortest.slice(0, -1).reduce((sum, wait) => sum + wait, 0);
+  const repeated = Math.max(0, Math.ceil((minutes - before) / last));
+  return shortest.length + repeated + greylistedAttemptsMax + 2;
+}
+
 function waitUntil({ attempt, nowMs, id, settings, ...why }: Deferral): number {
   const waitsMinutes = settings.retryWaitsMinutes;
   const { greylisting, isBackingOff } = why;

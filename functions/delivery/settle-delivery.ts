@@ -4,6 +4,7 @@
  */
 import { failures } from '../protocol/errors.ts';
 import { type Greylisting, readGreylisting } from '../protocol/smtp/greylisting.ts';
+import { attemptsMax } from '../submission/limits.ts';
 import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
 import type { AttemptOutcome, AttemptResult, ClaimedMessage, Fate } from './attempt.ts';
 import { concludeExpired } from './conclude.ts';
@@ -78,7 +79,8 @@ function judgeRecipients(
   results: readonly AttemptResult[],
   nowMs: number,
 ): Fate[] {
-  const expired = nowMs >= Date.parse(message.expiresAt);
+  // Beyond the last attempt that a queue message can have there is none, whatever an operator repeats.
+  const expired = nowMs >= Date.parse(message.expiresAt) || delivery.attempt >= attemptsMax;
   return pendingRecipients(delivery).map((recipient, index) => {
     const result = results[index];
     if (result === undefined) {

@@ -1,8 +1,9 @@
 /** Opens an upload for a message that is too large for a request. */
 import * as z from 'zod';
 import { fieldProblem, type Problem } from '../protocol/problem.ts';
+import { contentBytesMax } from './limits.ts';
 import { schemaFaults } from './schema-faults.ts';
-import { uploadBytesMax, uploadPrefix } from './submission.ts';
+import { uploadPrefix } from './submission.ts';
 
 /** What is to be uploaded, and where. */
 export interface UploadRequest {
@@ -28,7 +29,7 @@ const uploadSchema = z.strictObject({
   bytes: z
     .int()
     .min(1)
-    .max(uploadBytesMax, { error: `a message has at most ${uploadBytesMax} octets` }),
+    .max(contentBytesMax, { error: `a message has at most ${contentBytesMax} octets` }),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/, { error: 'not 64 hexadecimal digits in lower case' })

@@ -8,6 +8,9 @@ import { type FailureCode, failures, TransportSecurityError } from '../protocol/
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
 import { formatEnvid, formatOrcpt } from '../protocol/smtp/xtext.ts';
+import { attemptsMax, expiryDaysMax } from './limits.ts';
+
+const dayMs = 86_400_000;
 
 /** SQS takes 1 MiB a message; base64 and the envelope leave this much for an inline body. */
 const inlineBase64CharsMax = 1_048_576;
@@ -133,10 +136,12 @@ const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
     .exactOptional(),
 });
 
+const attemptNumber = z.int().min(1).max(attemptsMax);
+
 export const notifiedAttemptSchema: z.ZodType<NotifiedAttempt> = z.strictObject({
   id: messageId,
   domain: z.string().min(1).max(255),
-  attempt: z.int().min(1).max(1_000),
+  attempt: attemptNumber,
 });
 
 /** A queue message as sent: everything but envelope and content may be left out. */
@@ -180,7 +185,7 @@ const queueMessageSchema: z.ZodType<ParsedMessage> = z.strictObject({
   content: contentSchema,
   redacted: redactedSchema.exactOptional(),
   notificationOf: notifiedAttemptSchema.exactOptional(),
-  attempt: z.int().min(1).max(1_000).default(1),
+  attempt: attemptNumber.default(1),
   submittedAt: z.iso.datetime({ offset: true }).exactOptional(),
   expiresAt: z.iso.datetime({ offset: true }).exactOptional(),
   prepared: preparedSchema.exactOptional(),
@@ -207,7 +212,8 @@ export interface QueueMessageDefaults {
 }
 
 /**
- * Reads a record's body.
+ * Reads a record's body. Whatever a sender asks for, a message expires no later than {@link expiryDaysMax} after SQS took
+ * this record of it in: then its body may be gone.
  *
  * @throws {TransportSecurityError} `queue-message-invalid`, naming each field at fault.
  */
@@ -220,10 +226,9 @@ export function parseQueueMessage(body: string, defaults: QueueMessageDefaults):
   }
   const { id, submittedAt, expiresAt, ...rest } = parsed.data;
   const submittedAtMs = submittedAt === undefined ? defaults.sentAtMs : Date.parse(submittedAt);
-  const expiresAtMs =
-    expiresAt === undefined
-      ? submittedAtMs + defaults.expiryDays * 86_400_000
-      : Date.parse(expiresAt);
+  const askedMs =
+    expiresAt === undefined ? submittedAtMs + defaults.expiryDays * dayMs : Date.parse(expiresAt);
+  const expiresAtMs = Math.min(askedMs, defaults.sentAtMs + expiryDaysMax * dayMs);
   return {
     ...rest,
     id: id ?? `sqs-${defaults.sqsMessageId}`,

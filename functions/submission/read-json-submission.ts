@@ -1,5 +1,6 @@
 /** Reads a submission in JSON: the fields of a queue message, its content inline in base64, or an upload. */
 import * as z from 'zod';
+import { decodeBase64 } from '../protocol/base64.ts';
 import { type FieldFault, fieldProblem, type Problem } from '../protocol/problem.ts';
 import { schemaFaults } from './schema-faults.ts';
 import {
@@ -81,12 +82,11 @@ function readContent(given: unknown, bucket: string): ReadContent {
     : { content: { kind: 'upload', key: `${uploadPrefix}${upload}` } };
 }
 
-/** Strict base64 (RFC 4648 §4): what Node would skip or guess is an error. */
 function readInline(data: string): ReadContent {
-  const octets = Buffer.from(data, 'base64');
-  return octets.toString('base64') === data
-    ? checkOctets(octets, 'content.data')
-    : refuse('content.data', 'not base64 (RFC 4648 §4): encode the whole message, with padding');
+  const octets = decodeBase64(data);
+  return octets === undefined
+    ? refuse('content.data', 'not base64 (RFC 4648 §4): encode the whole message, with padding')
+    : checkOctets(octets, 'content.data');
 }
 
 /** Bounds a message that came within its request; `field` names it in faults. */

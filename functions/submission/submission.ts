@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
+import { expiryDaysMax } from './limits.ts';
 import {
   envelopeId,
   mailbox,
@@ -25,12 +26,6 @@ export const uploadIdPattern: RegExp = /^[A-Za-z0-9_-]{32}$/;
  * below the 6 MB that Lambda takes.
  */
 export const inlineBytesMax: number = 4 * 1_024 * 1_024;
-
-/** The largest message, by upload, octets: 40 MiB. */
-export const uploadBytesMax: number = 40 * 1_024 * 1_024;
-
-/** How far ahead a message may expire, days: its body is removed after 30 whatever happens. */
-const expiryDaysMax = 12;
 
 /** An envelope as handed in: what a queue message has of it. */
 export type SubmittedEnvelope = Pick<

@@ -376,6 +376,11 @@ describe('what is wrong is said with its remedy', () => {
       /^delivery.connectionsPerMxMax = 21: .*1 to 20/,
     ],
     ['expiry of a year', { expiryDays: 365 }, /^delivery.expiryDays = 365: .*1 to 12/],
+    [
+      'attempts without number',
+      { retryWaitsMinutes: [5, 1] },
+      'delivery.retryWaitsMinutes = [5,1]: could come to 17284 attempts within the 12 days that a message may wait, and 10000 are the most. Make the last wait longer.',
+    ],
     ['one invocation', { invocationsMax: 1 }, /^delivery.invocationsMax = 1: .*2 to 1000/],
     [
       'a smart host here',

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
+import { attemptsMax } from '../../functions/submission/limits.ts';
 import {
   absent,
   alike,
@@ -114,6 +115,18 @@ describe('one message', () => {
     const harness = createHarness();
     harness.peers.set('mx.rcpt.example', { refuse: 'connect-failed' });
     const one = record({ submittedAt: '2026-01-01T00:00:00Z', expiresAt: '2026-01-01T00:00:30Z' });
+    await harness.deliver(one);
+    expect(harness.stores.retryEntries()).toEqual([]);
+    expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+      state: 'finished',
+      recipients: [{ state: 'failed', status: '5.4.7' }],
+    });
+  });
+
+  test('put off at the last attempt that a queue message can have, it has failed as well', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', { refuse: 'connect-failed' });
+    const one = record({ attempt: attemptsMax });
     await harness.deliver(one);
     expect(harness.stores.retryEntries()).toEqual([]);
     expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({

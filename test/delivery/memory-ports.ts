@@ -8,6 +8,7 @@ import type { MessageTable } from '../../functions/adapters/aws/message-table.ts
 import type { BackoffStore, ContentStore, MailQueue } from '../../functions/delivery/ports.ts';
 import type { BackoffList } from '../../functions/delivery/requeue-ports.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
+import { decodeBase64 } from '../../functions/protocol/base64.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import type { QueueMessage } from '../../functions/submission/queue-message.ts';
 import { type Boundaries, copy, createBoundaries, type Run } from './boundaries.ts';
@@ -68,8 +69,8 @@ function createMemoryContents(run: Run): ContentStore {
     read: (reference) =>
       run('read', () => {
         if ('data' in reference) {
-          const content = Buffer.from(reference.data, 'base64');
-          if (content.toString('base64') !== reference.data) {
+          const content = decodeBase64(reference.data);
+          if (content === undefined) {
             throw new TransportSecurityError('content-invalid', 'content.data is not base64');
           }
           return Uint8Array.from(content);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  attemptsAtMost,
   type Deferral,
   nextAttemptAt,
   scheduleAttempt,
@@ -71,6 +72,40 @@ describe('nextAttemptAt', () => {
   ])('refuses attempt %d of %j: %s', (attempt, waitsMinutes) => {
     const putOff = { attempt, nowMs, id: 'a', ...(waitsMinutes && { waitsMinutes }) };
     expect(() => nextAttemptAt(putOff)).toThrow(RangeError);
+  });
+});
+
+describe('the most attempts that a schedule comes to', () => {
+  test.each<[readonly number[], number, number, string]>([
+    [[10], 100, 1 + 12 + 6, 'each a tenth shorter, and six that come in between'],
+    [[10, 20, 50], 100, 3 + 2 + 6, 'the last wait again and again'],
+    [[1], 100, 1 + 100 + 6, 'never less than a minute'],
+    [[50, 100], 20, 2 + 0 + 6, 'none is repeated'],
+  ])('%j in %i minutes: %i (%s)', (waits, minutes, attempts, _why) => {
+    expect(attemptsAtMost(waits, minutes)).toBe(attempts);
+  });
+
+  test('is not exceeded by what is scheduled', () => {
+    const settings = { retryWaitsMinutes: [5, 2], delayNoticeHours: 1 };
+    const expiresAtMs = nowMs + 600 * 60_000;
+    let attempt = 1;
+    let atMs = nowMs;
+    while (atMs < expiresAtMs) {
+      atMs = scheduleAttempt({
+        attempt,
+        nowMs: atMs,
+        id: 'm-1',
+        submittedAtMs: nowMs,
+        expiresAtMs,
+        hasSender: true,
+        greylisting: { waitSeconds: 1 },
+        isBackingOff: false,
+        settings,
+      });
+      attempt += 1;
+    }
+    expect(attempt).toBeGreaterThan(250);
+    expect(attempt).toBeLessThanOrEqual(attemptsAtMost(settings.retryWaitsMinutes, 600));
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { attemptsMax } from '../../functions/submission/limits.ts';
 import { hashQueueMessage, parseQueueMessage } from '../../functions/submission/queue-message.ts';
 
 const defaults = { sqsMessageId: 'm-1', sentAtMs: Date.UTC(2026, 0, 2), expiryDays: 5 };
@@ -24,11 +25,26 @@ describe('parseQueueMessage', () => {
   });
 
   test.each([
+    ['2026-01-14T00:00:00.000Z', '2026-01-14T00:00:00.000Z', 'the latest'],
+    ['2026-01-14T00:00:01.000Z', '2026-01-14T00:00:00.000Z', 'later than its body may be there'],
+    ['9999-12-31T23:59:59-12:00', '2026-01-14T00:00:00.000Z', 'beyond what four digits write'],
+    ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 'over'],
+  ])('expires, when asked for %s, at %s (%s)', (expiresAt, expected, _why) => {
+    expect(parse({ ...minimal, expiresAt }).expiresAt).toBe(expected);
+  });
+
+  test('expires in time where it says that it was submitted in the future', () => {
+    const { expiresAt } = parse({ ...minimal, submittedAt: '2027-01-01T00:00:00Z' });
+    expect(expiresAt).toBe('2026-01-14T00:00:00.000Z');
+  });
+
+  test.each([
     [{ ...minimal, mailFrom: '' }, 'the null reverse-path'],
     [{ ...minimal, content: { bucket: 'my-bucket', key: 'a/b.eml' } }, 'content in S3'],
     [{ ...minimal, requireTls: true, ret: 'HDRS', envid: 'x' }, 'DSN parameters'],
     [{ ...minimal, submittedAt: '2026-01-02T01:00:00+01:00' }, 'a zone offset'],
     [{ ...minimal, content: { data: '' } }, 'an empty body'],
+    [{ ...minimal, attempt: attemptsMax }, 'the last attempt that there can be'],
     [
       { ...minimal, rcptTo: [{ address: 'b@x.example', orcpt: 'utf-8;jörg@bücher.example' }] },
       'an original recipient beyond ASCII',
@@ -61,6 +77,7 @@ describe('parseQueueMessage', () => {
     ],
     [{ ...minimal, content: { data: '***' } }, 'content', 'not base64'],
     [{ ...minimal, content: {} }, 'content', 'no content'],
+    [{ ...minimal, attempt: attemptsMax + 1 }, 'attempt', 'one more than there can be'],
     [{ ...minimal, version: 2 }, 'version', 'a version of the future'],
     [{ ...minimal, id: 'a b' }, 'id', 'an id with a space'],
     [{ ...minimal, envid: 'a\nb' }, 'envid', 'a control character'],

@@ -17,6 +17,7 @@ import type {
   RowChange,
   StoredMessage,
 } from '../../operating/ports.ts';
+import { expiryDaysMax } from '../../submission/limits.ts';
 import type { WholeMessage } from '../../submission/whole-message.ts';
 import { type ConditionalUpdate, readItem, type Table, updateIf } from './conditional-update.ts';
 import {
@@ -205,7 +206,8 @@ async function noteAction(
   { id, ...body }: QueueAction,
 ): Promise<void> {
   const at = new Date(body.atMs).toISOString();
-  const removeAtSeconds = Math.floor(body.atMs / 1_000) + (historyDays + waitDaysMax) * 86_400;
+  // The message may wait for as long before its history begins.
+  const removeAtSeconds = Math.floor(body.atMs / 1_000) + (historyDays + expiryDaysMax) * 86_400;
   await orUnavailable(`PutItem on table ${tableName}`, () =>
     client.send(
       new PutItemCommand({
@@ -220,6 +222,3 @@ async function noteAction(
     ),
   );
 }
-
-/** A message may wait this long after the action, by the longest expiry that the config allows, before its history begins. */
-const waitDaysMax = 12;

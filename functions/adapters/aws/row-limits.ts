@@ -7,9 +7,7 @@
 import type { RecipientState } from '../../delivery/ports.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-
-/** Recipients as JSON when a row is made: about 2,000 of a common length. */
-export const recipientsBytesMax = 256_000;
+import { deliveryRecipientsBytesMax } from '../../submission/limits.ts';
 
 /**
  * Recipients as JSON when a row is settled. State and status code add at most 23 octets each, so that 2,000 recipients
@@ -24,15 +22,15 @@ export const whyBytesMax = 16_384;
 /**
  * Recipients as JSON, for a row that is made.
  *
- * @throws {TransportSecurityError} `queue-message-invalid` when they take over {@link recipientsBytesMax}.
+ * @throws {TransportSecurityError} `queue-message-invalid` when they take over {@link deliveryRecipientsBytesMax}.
  */
 export function encodeNewRecipients(recipients: readonly RecipientState[]): string {
   const json = JSON.stringify(recipients);
   const bytes = Buffer.byteLength(json);
-  if (bytes > recipientsBytesMax) {
+  if (bytes > deliveryRecipientsBytesMax) {
     throw new TransportSecurityError(
       'queue-message-invalid',
-      `rcptTo: ${recipients.length} recipients of one domain take ${bytes} bytes, the limit is ${recipientsBytesMax}: send several messages`,
+      `rcptTo: ${recipients.length} recipients of one domain take ${bytes} bytes, the limit is ${deliveryRecipientsBytesMax}: send several messages`,
     );
   }
   return json;

@@ -4,12 +4,12 @@ import {
   boundWhy,
   encodeNewRecipients,
   encodeSettledRecipients,
-  recipientsBytesMax,
   whyBytesMax,
 } from '../../../functions/adapters/aws/row-limits.ts';
 import type { RecipientState } from '../../../functions/delivery/ports.ts';
 import type { WhyRecord } from '../../../functions/delivery/why.ts';
 import { failures } from '../../../functions/protocol/errors.ts';
+import { deliveryRecipientsBytesMax } from '../../../functions/submission/limits.ts';
 import { whyRecord } from '../../delivery/port-fixtures.ts';
 
 /** DynamoDB's limit for an item, names included. */
@@ -20,14 +20,14 @@ const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(val
 /** Recipients that together take as much as a row may be made with. */
 function fullHouse(): readonly RecipientState[] {
   const empty = { address: '', state: 'pending' } as const;
-  const perRecipient = Math.floor((recipientsBytesMax - 2) / 2_000) - bytesOf(empty) - 1;
+  const perRecipient = Math.floor((deliveryRecipientsBytesMax - 2) / 2_000) - bytesOf(empty) - 1;
   return Array.from({ length: 2_000 }, () => ({ ...empty, address: 'a'.repeat(perRecipient) }));
 }
 
 describe('recipients', () => {
   test('are refused from the first octet beyond the limit', () => {
     const [first] = fullHouse();
-    expect(bytesOf(fullHouse())).toBeGreaterThan(recipientsBytesMax - 4_000);
+    expect(bytesOf(fullHouse())).toBeGreaterThan(deliveryRecipientsBytesMax - 4_000);
     expect(() => encodeNewRecipients(fullHouse())).not.toThrow();
     const over = [...fullHouse(), { address: 'a'.repeat(4_000), state: 'pending' as const }];
     expect(() => encodeNewRecipients(over)).toThrow(/2001 recipients of one domain take \d+ bytes/);
