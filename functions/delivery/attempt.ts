@@ -51,7 +51,10 @@ export interface Fate {
   readonly code?: FailureCode;
   /** With `expired`: what stood in the way at last. */
   readonly lastCode?: FailureCode;
-  /** The peer's word on it: as one line, and whole. */
+  /** The peer's word on this recipient, as one line. */
   readonly reply?: string;
+  /** The peer's word that decided, whole: on this recipient, or on the very connection. */
   readonly peerReply?: Reply;
+  /** The MX host that was tried, where no transaction was begun. */
+  readonly host?: string;
 }

@@ -7,7 +7,7 @@
 import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
-import type { BackoffStore } from './ports.ts';
+import type { Backoff, BackoffStore } from './ports.ts';
 import { nextAttemptAt } from './retry-schedule.ts';
 
 /** How long a probe's lease outlives the invocation's deadline: clocks differ. */
@@ -36,14 +36,19 @@ export async function enterBackOff(
 ): Promise<DomainBackOff> {
   const { ports, settings, deadlineMs } = context;
   const { backoffs } = ports;
-  const known = await orTryAsEver(context, () => backoffs.read(domain));
+  const read = (): Promise<Backoff | undefined> =>
+    orTryAsEver(context, () => backoffs.read(domain));
+  let known = await read();
+  let isProbing = false;
   const nowMs = ports.now();
-  const isProbing =
-    known !== undefined &&
-    known.nextProbeAtMs <= nowMs &&
-    (await orTryAsEver(context, () =>
+  if (known !== undefined && known.nextProbeAtMs <= nowMs) {
+    const taken = await orTryAsEver(context, () =>
       backoffs.takeProbe(domain, deadlineMs + leaseMarginMs, nowMs),
-    )) !== false;
+    );
+    isProbing = taken !== false;
+    // Somebody else has the probe; or had it, and the hosts have answered meanwhile.
+    known = isProbing ? known : await read();
+  }
   let told: Promise<void> | undefined;
   // Several lanes meet the same hosts; what the first one met is told, once.
   const tell = (write: () => Promise<void>): Promise<void> => {

@@ -6,7 +6,8 @@
  */
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { asksForFewerConnections } from '../protocol/smtp/busy-reply.ts';
-import type { Reply, TransactionResult } from '../protocol/smtp/transaction.ts';
+import { findReply } from '../protocol/smtp/reply.ts';
+import type { TransactionResult } from '../protocol/smtp/transaction.ts';
 import type { Channel, ChannelTarget, OpenChannel } from './channel.ts';
 import { createHostLimits, type HostLimits } from './host-limits.ts';
 import type { SessionWatch } from './session-log.ts';
@@ -141,15 +142,8 @@ export function createChannelPool(options: PoolOptions): ChannelPool {
 }
 
 function refusesAsTooMany(error: unknown): boolean {
-  return (
-    error instanceof TransportSecurityError &&
-    isReply(error.cause) &&
-    asksForFewerConnections(error.cause)
-  );
-}
-
-function isReply(cause: unknown): cause is Reply {
-  return typeof cause === 'object' && cause !== null && 'code' in cause && 'lines' in cause;
+  const reply = error instanceof TransportSecurityError ? findReply(error) : undefined;
+  return reply !== undefined && asksForFewerConnections(reply);
 }
 
 /** An idle channel may have been closed by its peer meanwhile; then it is of no use to anybody. */

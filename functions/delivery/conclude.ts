@@ -3,13 +3,22 @@
  */
 import { type FailureCode, failures } from '../protocol/errors.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
+import type { Reply } from '../protocol/smtp/transaction.ts';
 import type { FailureNote } from './why.ts';
+
+/** Something that stood in the way at a host. */
+export interface HostFailure extends FailureNote {
+  /** What the host said, where that was it. */
+  readonly refusal?: Reply;
+}
 
 /** Everything that stood in the way at one host, in the order in which it was met. */
 export interface HostFailures {
   readonly host: string;
+  /** Whether a connection was tried; else the host was passed over. */
+  readonly isTried: boolean;
   /** Not empty. */
-  readonly failures: readonly FailureNote[];
+  readonly failures: readonly HostFailure[];
 }
 
 /** The verdict on a message that found no channel. */
@@ -18,6 +27,10 @@ export interface Conclusion {
   readonly code: FailureCode;
   readonly status: string;
   readonly reason: string;
+  /** The MX host that is to blame or, where that was passed over, the last one that was tried; absent where none was. */
+  readonly host?: string;
+  /** What `host` said, where that was it. */
+  readonly refusal?: Reply;
 }
 
 /**
@@ -35,11 +48,12 @@ export function concludeExhausted(
     return conclusion;
   }
   const { code, reason } = conclusion;
-  return deferred(code, `${reason}; ${leftOut} more hosts of the domain were not tried`);
+  const left = `${leftOut} more hosts of the domain were not tried`;
+  return { ...conclusion, ...deferred(code, `${reason}; ${left}`) };
 }
 
 function concludeTried(demand: TlsDemand, hosts: readonly HostFailures[]): Conclusion {
-  const all = hosts.flatMap((host) => host.failures);
+  const all = inOrder(hosts);
   if (all.length === 0) {
     return deferred('connection-lost', 'no channel was left by the messages before this one');
   }
@@ -53,7 +67,41 @@ function concludeTried(demand: TlsDemand, hosts: readonly HostFailures[]): Concl
   }
   // RFC 8461 §5.1: failures of policy are transient. The policy's own verdict tells the sender more than a time-out.
   const telling = all.find(({ code }) => isPolicyFailure(code)) ?? unreachable;
-  return deferred(telling.code, telling.reason);
+  return { ...deferred(telling.code, telling.reason), ...blame(telling, hosts) };
+}
+
+/**
+ * Decides for a message whose time was over with hosts left to try: nothing is definite, whatever the ones before have
+ * shown. Undefined: no host was to blame, only the clock.
+ */
+export function concludeOutOfTime(hosts: readonly HostFailures[]): Conclusion | undefined {
+  const all = inOrder(hosts);
+  const telling = all.find(({ code }) => isPolicyFailure(code)) ?? all[0];
+  if (telling === undefined) {
+    return undefined;
+  }
+  const { code, reason } = telling;
+  return { outcome: 'deferred', code, status: '4.4.7', reason, ...blame(telling, hosts) };
+}
+
+type LocatedFailure = HostFailure & Pick<HostFailures, 'host' | 'isTried'>;
+
+function inOrder(hosts: readonly HostFailures[]): LocatedFailure[] {
+  return hosts.flatMap(({ host, isTried, failures }) =>
+    failures.map((failure) => ({ ...failure, host, isTried })),
+  );
+}
+
+/** RFC 3461 §6.3 (h), (i): where it was tried to relay a message by SMTP, to whom, and what was said. */
+function blame(
+  { host, isTried, refusal }: LocatedFailure,
+  hosts: readonly HostFailures[],
+): Pick<Conclusion, 'host' | 'refusal'> {
+  const tried = isTried ? host : hosts.findLast((other) => other.isTried)?.host;
+  return {
+    ...(tried !== undefined && { host: tried }),
+    ...(refusal !== undefined && { refusal }),
+  };
 }
 
 /** RFC 8689 §4.2.1: 5.7.30 where a host lacked nothing but the keyword, else 5.7.10. */
@@ -62,13 +110,12 @@ function concludeRequireTls(hosts: readonly HostFailures[]): Conclusion {
     host.failures.every(({ code }) => code === 'requiretls-not-offered'),
   );
   if (lackingKeyword !== undefined) {
-    return failed('requiretls-not-offered', first(lackingKeyword.failures).reason);
+    const failure = first(inOrder([lackingKeyword]));
+    return { ...failed(failure.code, failure.reason), ...blame(failure, hosts) };
   }
-  const reachable = hosts
-    .flatMap((host) => host.failures)
-    .filter(({ code }) => !isWithoutAddress(code));
-  const { code, reason } = first(reachable);
-  return { outcome: 'failed', code, status: '5.7.10', reason };
+  const failure = first(inOrder(hosts).filter(({ code }) => !isWithoutAddress(code)));
+  const { code, reason } = failure;
+  return { outcome: 'failed', code, status: '5.7.10', reason, ...blame(failure, hosts) };
 }
 
 /** A verdict that needs no host: the look-ups alone decided. */

@@ -15,7 +15,7 @@ import {
 import { type Conclusion, isForWantOfRequireTls, isPolicyFailure } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import { type DeliveryGroup, type DeliveryPlan, planDelivery, policyKey } from './plan-delivery.ts';
-import { concludeRun, type PlanRun, runPlan } from './run-plan.ts';
+import { concludeRun, type PlanRun, type PlanSurroundings, runPlan } from './run-plan.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 
 /** Messages that one connection carries before another one is worth its handshake. */
@@ -46,9 +46,17 @@ interface Plans {
   afresh(): Promise<DeliveryPlan | undefined>;
 }
 
-function createPlans(group: DeliveryGroup, context: DeliveryContext): Plans {
-  const current = once(() => planDelivery(group, context));
-  const again = once(() => planDelivery(group, context, { afresh: true }));
+function createPlans(
+  group: DeliveryGroup,
+  context: DeliveryContext,
+  instead: Partial<Pick<DeliveryPlan, 'demand' | 'demandReason'>> = {},
+): Plans {
+  const plan = async (afresh: boolean): Promise<DeliveryPlan> => ({
+    ...(await planDelivery(group, context, { afresh })),
+    ...instead,
+  });
+  const current = once(() => plan(false));
+  const again = once(() => plan(true));
   return {
     current,
     afresh: async () => {
@@ -110,15 +118,7 @@ async function followPlans(lane: Lane): Promise<void> {
     await settleRest({ ...run, isUnreachable: true }, lane);
     return;
   }
-  const surroundings = { ...lane, opened: () => backOff.reached() };
-  let run = await runPlan(await plans.current(), surroundings);
-  if (run.kind === 'exhausted' && isPolicyFailure(concludeRun(run)?.code)) {
-    // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands.
-    const fresh = await plans.afresh();
-    if (fresh !== undefined) {
-      run = await runPlan(fresh, { ...surroundings, earlier: run.log.noted() });
-    }
-  }
+  const run = await runByPolicy(plans, { ...lane, opened: () => backOff.reached() });
   if (run.kind === 'finished') {
     return;
   }
@@ -126,6 +126,20 @@ async function followPlans(lane: Lane): Promise<void> {
   if (redacted.length > 0) {
     await sendRedacted(redacted, run, lane);
   }
+}
+
+/** Runs the plan and, where a policy stood in the way that does not stand any more, the plan by that of now. */
+async function runByPolicy(plans: Plans, surroundings: PlanSurroundings): Promise<RunToSettle> {
+  const run = await runPlan(await plans.current(), surroundings);
+  if (run.kind === 'finished' || !isPolicyFailure(concludeRun(run)?.code)) {
+    return run;
+  }
+  // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands. Where the time for
+  // content is over, that for a look-up is not.
+  const fresh = await plans.afresh();
+  return fresh === undefined
+    ? run
+    : { ...(await runPlan(fresh, { ...surroundings, earlier: run.log.noted() })), isRenewed: true };
 }
 
 /** No plan: while the domain is out of reach nothing is looked up for the messages that wait for it. */
@@ -143,7 +157,7 @@ function planWaiting({ domain, demand }: DeliveryGroup): DeliveryPlan {
 }
 
 /** Tells the back-off before anything is settled: what waits is listed for a domain that backs off. */
-async function noteReach(run: PlanRun, backOff: DomainBackOff): Promise<RunToSettle> {
+async function noteReach(run: RunToSettle, backOff: DomainBackOff): Promise<RunToSettle> {
   const reach = run.kind === 'exhausted' ? judgeReach(run.log) : 'unknown';
   if (reach === 'reached') {
     await backOff.reached();
@@ -157,6 +171,8 @@ async function noteReach(run: PlanRun, backOff: DomainBackOff): Promise<RunToSet
 interface RunToSettle extends PlanRun {
   /** What is put off waits for the domain. */
   readonly isUnreachable?: boolean;
+  /** By the policy of now, which is another one than the one that stood in the way. */
+  readonly isRenewed?: boolean;
 }
 
 /**
@@ -170,16 +186,15 @@ async function sendRedacted(
 ): Promise<void> {
   const source = createClaimSource([], context, messages);
   try {
-    const base =
-      plan.kind === 'hosts'
-        ? plan
-        : await planDelivery({ ...group, demand: 'default', explicit: false }, context);
-    const redacting: DeliveryPlan = {
-      ...base,
+    const redacting = {
       demand: 'default',
       demandReason: 'no host may have it with REQUIRETLS, so its redacted form goes (RFC 8689 §5)',
-    };
-    const run = await runPlan(redacting, { source, context, earlier: log.noted() });
+    } as const;
+    const plans =
+      plan.kind === 'hosts'
+        ? { current: async () => ({ ...plan, ...redacting }), afresh: async () => undefined }
+        : createPlans({ ...group, demand: 'default', explicit: false }, context, redacting);
+    const run = await runByPolicy(plans, { source, context, earlier: log.noted() });
     if (run.kind !== 'finished') {
       await settleRest(run, { source, context });
     }
@@ -203,7 +218,8 @@ async function settleRest(
     const instead = mayGoRedacted(run, next, context) ? redact(next, context) : undefined;
     if (instead !== undefined) {
       redacted.push(instead);
-    } else if (conclusion === undefined && mayBePutBack(next, context)) {
+    } else if (conclusion === undefined && (run.isRenewed || mayBePutBack(next, context))) {
+      // Whatever its age, it was not tried by the policy of now, which the next attempt begins with.
       await putBackToNow(next, context);
     } else {
       await settleAlike(next, { run, conclusion: conclusion ?? outOfTime, context });

@@ -1,6 +1,6 @@
 /** What was met on the way from host to host: for the `why` record, and for the verdict when no host is left. */
 import { failures } from '../protocol/errors.ts';
-import type { HostFailures } from './conclude.ts';
+import type { HostFailure, HostFailures } from './conclude.ts';
 import type { DaneNote, FailureNote, HostNote, TryNote } from './why.ts';
 
 /** What was met on the way, host by host. */
@@ -24,9 +24,14 @@ export interface MutableHostLog extends HostLog {
   hasOpened: boolean;
 }
 
+/** A connection that was tried; the `why` record has no more of a refusal than its one line. */
+export interface Try extends TryNote {
+  readonly failure?: HostFailure;
+}
+
 /** A host's line while it is tried. */
 export interface MutableHostNote extends HostNote {
-  readonly tries: TryNote[];
+  readonly tries: Try[];
   skipped?: FailureNote;
   dane?: DaneNote;
 }
@@ -36,7 +41,7 @@ export function createHostLog(earlier: readonly HostNote[] = []): MutableHostLog
   const hosts: MutableHostNote[] = [];
   return {
     hosts,
-    noted: () => [...earlier, ...hosts],
+    noted: () => [...earlier, ...hosts.map(withoutRefusals)],
     row: 'no host',
     outOfTime: false,
     hasOpened: false,
@@ -44,12 +49,22 @@ export function createHostLog(earlier: readonly HostNote[] = []): MutableHostLog
       hosts
         .map(({ host, skipped, tries }) => ({
           host,
+          isTried: tries.length > 0,
           failures: [
             ...(skipped === undefined ? [] : [skipped]),
             ...tries.flatMap(({ failure }) => (failure === undefined ? [] : [failure])),
           ],
         }))
         .filter((host) => host.failures.length > 0),
+  };
+}
+
+function withoutRefusals({ tries, ...note }: MutableHostNote): HostNote {
+  return {
+    ...note,
+    tries: tries.map(({ failure, ...rest }) =>
+      failure === undefined ? rest : { ...rest, failure: withResultType(failure) },
+    ),
   };
 }
 

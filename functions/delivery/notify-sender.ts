@@ -115,6 +115,7 @@ function describeRecipient(
   peer: Peer | undefined,
 ): NoticedRecipient {
   const { recipient, status, code, lastCode, reason, peerReply } = fate;
+  const remoteMta = peer?.host ?? fate.host;
   const { address, orcpt } = recipient;
   return {
     address,
@@ -125,7 +126,7 @@ function describeRecipient(
       ? {}
       : { failure: { code, ...(lastCode === undefined ? {} : { lastCode }), reason } }),
     ...(peerReply === undefined ? {} : { reply: peerReply }),
-    ...(peer === undefined ? {} : { remoteMta: peer.host }),
+    ...(remoteMta === undefined ? {} : { remoteMta }),
   };
 }
 

@@ -8,16 +8,17 @@ import type { DaneLevel } from '../protocol/dane/dane-level.ts';
 import { formatTlsaRecord } from '../protocol/dane/tlsa-record.ts';
 import type { Answer } from '../protocol/dns/answer.ts';
 import { failures, TransportSecurityError } from '../protocol/errors.ts';
+import { findReply } from '../protocol/smtp/reply.ts';
 import type { Channel, TlsLevel } from './channel.ts';
 import { type AddressSituation, describeTarget } from './channel-target.ts';
-import { isPolicyFailure } from './conclude.ts';
+import { type HostFailure, isPolicyFailure } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import { findAddresses } from './find-addresses.ts';
 import { findTlsa } from './find-tlsa.ts';
-import { type MutableHostLog, type MutableHostNote, withResultType } from './host-log.ts';
+import { type MutableHostLog, type MutableHostNote, type Try, withResultType } from './host-log.ts';
 import { type HostRequirement, requireByDane, requireOfHost } from './host-requirement.ts';
 import type { HostPlan } from './plan-delivery.ts';
-import type { FailureNote, TryNote } from './why.ts';
+import type { FailureNote } from './why.ts';
 
 /** A channel that a message may use, and why. */
 export interface OpenedChannel {
@@ -26,7 +27,7 @@ export interface OpenedChannel {
   /** MAIL carries REQUIRETLS. */
   readonly requireTls: boolean;
   /** Notes why this channel was given up before it had carried a message. */
-  readonly fail: (failure: FailureNote) => void;
+  readonly fail: (failure: HostFailure) => void;
 }
 
 /**
@@ -209,12 +210,15 @@ async function tryLevel(
     }
     session?.failed(error);
     const failure = withResultType({ code: error.code, reason: error.message });
+    const refusal = findReply(error);
     // Only what TLS failed at: a host that cannot be reached is not reached in clear text either.
     const mayGoOnInClear = tls === 'opportunistic' && failures[error.code].resultType !== null;
     note.tries.push({
       address,
       level: tls,
-      ...(mayGoOnInClear ? { noted: failure } : { failure }),
+      ...(mayGoOnInClear
+        ? { noted: failure }
+        : { failure: { ...failure, ...(refusal !== undefined && { refusal }) } }),
     });
     if (mayGoOnInClear) {
       return 'handshake-failed';
@@ -228,8 +232,8 @@ async function tryLevel(
 function noteTry(
   channel: Channel,
   { address, requirement, plan }: NotedSituation,
-): { tryNote: TryNote; fail: (failure: FailureNote) => void } {
-  const tryNote: { -readonly [K in keyof TryNote]: TryNote[K] } = {
+): { tryNote: Try; fail: OpenedChannel['fail'] } {
+  const tryNote: { -readonly [K in keyof Try]: Try[K] } = {
     address,
     level: channel.target.tls,
   };
@@ -245,8 +249,11 @@ function noteTry(
   }
   return {
     tryNote,
-    fail: (failure) => {
-      tryNote.failure = withResultType(failure);
+    fail: ({ refusal, ...failure }) => {
+      tryNote.failure = {
+        ...withResultType(failure),
+        ...(refusal !== undefined && { refusal }),
+      };
     },
   };
 }

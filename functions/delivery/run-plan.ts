@@ -3,6 +3,7 @@ import type { ClaimSource } from './claim-messages.ts';
 import {
   type Conclusion,
   concludeExhausted,
+  concludeOutOfTime,
   concludeRefused,
   concludeWithoutHosts,
 } from './conclude.ts';
@@ -69,9 +70,7 @@ export function concludeRun({ kind, plan, log }: PlanRun): Conclusion | undefine
   if (kind === 'exhausted') {
     return concludeExhaustedRun(plan, log);
   }
-  const [failure] = log.failures().flatMap((host) => host.failures);
-  // Hosts were left to try, so nothing is definite, whatever the ones before have shown.
-  return failure && { ...failure, outcome: 'deferred', status: '4.4.7' };
+  return concludeOutOfTime(log.failures());
 }
 
 function concludeExhaustedRun(plan: DeliveryPlan, log: HostLog): Conclusion {

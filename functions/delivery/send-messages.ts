@@ -108,7 +108,8 @@ async function handleResult(
     }
     if (result.sessionLost && first.code !== 'time-too-short') {
       // Nothing of this message went out: it costs the next channel a transaction, not the message an attempt.
-      opened.fail({ code: first.code, reason: first.reason });
+      const { code, reason, reply: refusal } = first;
+      opened.fail({ code, reason, ...(refusal !== undefined && { refusal }) });
       source.putBack(claimed);
       return false;
     }

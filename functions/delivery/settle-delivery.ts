@@ -103,13 +103,25 @@ function judgeResult(result: AttemptResult, expired: boolean): Omit<Fate, 'recip
   const status = peerReply?.enhanced ?? ownStatus(result);
   const words = {
     ...(reply === undefined ? {} : { reply }),
-    ...(peerReply === undefined ? {} : { peerReply }),
+    ...(peerReply === undefined ? describeHost(result) : { peerReply }),
   };
   if (result.outcome === 'deferred' && expired) {
     const end = concludeExpired({ outcome: 'deferred', code, status, reason: reply ?? reason });
     return { ...words, ...end, lastCode: code };
   }
   return { ...words, outcome: result.outcome, status, code, reason };
+}
+
+/** Of a verdict that was reached without a transaction: whose it is, and by what word. */
+function describeHost(result: AttemptResult): Pick<Fate, 'host' | 'peerReply'> {
+  if (!('status' in result)) {
+    return {};
+  }
+  const { host, refusal: peerReply } = result;
+  return {
+    ...(host === undefined ? {} : { host }),
+    ...(peerReply === undefined ? {} : { peerReply }),
+  };
 }
 
 /** Without an enhanced code of the peer's: the table's, with the class that fits (RFC 3463 §2). */

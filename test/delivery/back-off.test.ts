@@ -80,6 +80,24 @@ describe('a domain whose hosts cannot be connected to', () => {
     expect(harness.stores.retryEntries().at(-1)?.waitingFor).toBeUndefined();
   });
 
+  test('that answers again between the look at it and the probe is no reason to wait', async () => {
+    const { harness, up } = createDeadHost();
+    await harness.deliver(record());
+    const [state] = await harness.stores.backoffs.list();
+    harness.nowMs = state?.nextProbeAtMs ?? Number.NaN;
+    up();
+    harness.stores.intercept(({ operation, phase }) => {
+      if (operation === 'takeProbe' && phase === 'before') {
+        harness.stores.intercept(() => {});
+        return harness.stores.backoffs.recover(domain);
+      }
+      return undefined;
+    });
+    await harness.deliver(record());
+    expect(harness.sent).toHaveLength(1);
+    expect(harness.stores.retryEntries()).toHaveLength(1);
+  });
+
   test('gives up what expires while it waits', async () => {
     const { harness } = createDeadHost();
     await harness.deliver(record());
@@ -154,6 +172,7 @@ describe('what hosts have shown', () => {
   ])('opened: %s, %j: %s (%s)', (hasOpened, codes, expected) => {
     const failures = codes.map((list, index) => ({
       host: `mx${index}.example`,
+      isTried: true,
       failures: list.map((code) => ({ code, reason: code })),
     }));
     expect(judgeReach({ hasOpened, failures: () => failures })).toBe(expected);

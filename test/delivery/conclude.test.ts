@@ -2,14 +2,19 @@ import { describe, expect, test } from 'vitest';
 import {
   concludeExhausted,
   concludeExpired,
+  concludeOutOfTime,
   concludeRefused,
   concludeWithoutHosts,
 } from '../../functions/delivery/conclude.ts';
 import type { FailureCode } from '../../functions/protocol/errors.ts';
+import type { TlsDemand } from '../../functions/protocol/requiretls/demand.ts';
+
+const passedOver = new Set<FailureCode>(['sts-mx-mismatch', 'no-mail-host', 'address-private']);
 
 const hosts = (...codes: FailureCode[][]): Parameters<typeof concludeExhausted>[1] =>
   codes.map((list, index) => ({
     host: `mx${index}.example`,
+    isTried: !list.some((code) => passedOver.has(code)),
     failures: list.map((code) => ({ code, reason: code })),
   }));
 
@@ -62,6 +67,49 @@ describe('no host was good enough', () => {
   ] as const)('%s, %j: %s (%s)', (demand, codes, expected, _reason) => {
     const { outcome, status } = concludeExhausted(demand, hosts(...codes.map((list) => [...list])));
     expect(`${outcome} ${status}`).toBe(expected);
+  });
+});
+
+describe('of which host a sender is told', () => {
+  const refusal = { code: 554, lines: ['no'] };
+  const refusing = { code: 'starttls-refused', reason: 'refused', refusal } as const;
+
+  test.each([
+    [[['connect-failed']], 'mx0.example', 'the only one'],
+    [[['connect-failed'], ['certificate-expired']], 'mx1.example', 'the one that is to blame'],
+    [[['smtp-timeout'], ['connect-failed'], ['sts-mx-mismatch']], 'mx1.example', 'the last tried'],
+    [[['sts-mx-mismatch']], undefined, 'none was tried'],
+    [[], undefined, 'none is left'],
+  ] as const)('%j: %s (%s)', (codes, host, _why) => {
+    const failed = hosts(...codes.map((list) => [...list]));
+    expect(concludeExhausted('default', failed).host).toBe(host);
+    expect(concludeOutOfTime(failed)?.host).toBe(host);
+  });
+
+  test.each<[TlsDemand, string]>([
+    ['require', 'for good'],
+    ['default', 'for now'],
+  ])('%s: and what it said (%s)', (demand) => {
+    const failed = [{ host: 'mx.example', isTried: true, failures: [refusing] }];
+    const told = { host: 'mx.example', refusal };
+    expect(concludeExhausted(demand, failed)).toMatchObject(told);
+    expect(concludeExhausted(demand, failed, 3)).toMatchObject(told);
+    expect(concludeOutOfTime(failed)).toMatchObject(told);
+  });
+});
+
+describe('the time was over', () => {
+  test('a policy tells more than a time-out, and nothing is definite', () => {
+    const failed = hosts(['smtp-timeout'], ['requiretls-not-offered']);
+    expect(concludeOutOfTime(failed)).toMatchObject({
+      outcome: 'deferred',
+      code: 'requiretls-not-offered',
+      status: '4.4.7',
+    });
+  });
+
+  test('with no host to blame', () => {
+    expect(concludeOutOfTime([])).toBeUndefined();
   });
 });
 

@@ -514,6 +514,49 @@ describe('policies', () => {
     });
   });
 
+  describe('where the time is over before all hosts were tried', () => {
+    const expired = { expiresAt: '2026-01-01T00:00:30Z' };
+
+    /** Two hosts, both in the policy; the first takes all the time that there is for content. */
+    function createSlowHost(): Harness {
+      const harness = createHarness();
+      harness.mx.set('rcpt.example', mxOf('mx.rcpt.example', 'mx2.rcpt.example'));
+      harness.sts = enforce('mx.rcpt.example', 'mx2.rcpt.example');
+      harness.peers.set('mx.rcpt.example', {
+        refuse: () => {
+          harness.nowMs += 6 * 60_000;
+          return 'certificate-expired';
+        },
+      });
+      return harness;
+    }
+
+    test('what expires by a policy that does not stand any more is tried by the one of now', async () => {
+      const harness = createSlowHost();
+      harness.stsAfresh = absent;
+      const one = record(expired);
+      expect(await harness.deliver(one)).toEqual([]);
+      expect(harness.stores.sent).toMatchObject([{ id: idOf(one), attempt: 1 }]);
+      harness.sts = absent;
+      harness.peers.clear();
+      await harness.deliver(record({}, { body: JSON.stringify(harness.stores.sent[0]) }));
+      expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+        attempt: 1,
+        recipients: [{ state: 'delivered' }],
+      });
+    });
+
+    test('what expires by one that still stands is given up', async () => {
+      const harness = createSlowHost();
+      const one = record(expired);
+      expect(await harness.deliver(one)).toEqual([]);
+      expect(harness.stores.sent).toMatchObject([{ notificationOf: { id: idOf(one) } }]);
+      expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+        recipients: [{ state: 'failed', status: '5.4.7' }],
+      });
+    });
+  });
+
   test('opportunistic: a failing handshake leads to clear text on a new connection', async () => {
     const harness = createHarness();
     harness.peers.set('mx.rcpt.example', {
@@ -626,6 +669,17 @@ describe('REQUIRETLS', () => {
         withRedacted,
         (harness) => {
           harness.settings = { ...harness.settings, requireTls: false };
+        },
+        ['delivered 2.0.0'],
+        ['pkix - the redacted form'],
+      ],
+      [
+        'nor given up by a policy that does not stand any more (RFC 8461 §5.1)',
+        { ...withRedacted, expiresAt: '2026-01-01T00:00:30Z' },
+        (harness) => {
+          harness.settings = { ...harness.settings, requireTls: false };
+          harness.sts = enforce('old.rcpt.example');
+          harness.stsAfresh = enforce('mx.rcpt.example');
         },
         ['delivered 2.0.0'],
         ['pkix - the redacted form'],

@@ -11,6 +11,7 @@ import type { Answer, RecordType } from '../../functions/protocol/dns/answer.ts'
 import { type FailureCode, TransportSecurityError } from '../../functions/protocol/errors.ts';
 import type {
   RecipientResult,
+  Reply,
   Transaction,
   TransactionResult,
 } from '../../functions/protocol/smtp/transaction.ts';
@@ -26,6 +27,8 @@ export interface Peer {
   readonly refuse?:
     | FailureCode
     | ((target: ChannelTarget, deadlineMs: number) => FailureCode | undefined);
+  /** What it says where it refuses; default: nothing. */
+  readonly refusal?: Reply;
   readonly requireTls?: boolean;
   /** What its handshake shows, also before it refuses the channel; absent: it has no STARTTLS. */
   readonly tls?: TlsFacts;
@@ -245,7 +248,9 @@ function openFake(
   }
   const refusal = typeof peer.refuse === 'function' ? peer.refuse(target, deadlineMs) : peer.refuse;
   if (refusal !== undefined) {
-    throw new TransportSecurityError(refusal, `${target.host}: ${refusal}`);
+    throw new TransportSecurityError(refusal, `${target.host}: ${refusal}`, {
+      cause: peer.refusal,
+    });
   }
   const channel: Channel & { usable: boolean } = {
     target,

@@ -1,10 +1,19 @@
 /** What senders are told, once, and by what way; and which bodies are removed when all is told. */
 import { describe, expect, test } from 'vitest';
 import type { DeliverySettings } from '../../functions/environment.ts';
-import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
+import type { RecipientResult, Reply } from '../../functions/protocol/smtp/transaction.ts';
 import type { QueueMessage } from '../../functions/submission/queue-message.ts';
 import { deliverySettings } from '../delivery-settings.ts';
-import { alike, createHarness, delivered, type Harness, record, reply } from './harness.ts';
+import {
+  alike,
+  createHarness,
+  delivered,
+  enforce,
+  type Harness,
+  type Peer,
+  record,
+  reply,
+} from './harness.ts';
 import { mailBucket } from './port-fixtures.ts';
 
 const refused: RecipientResult = {
@@ -87,6 +96,63 @@ describe('RFC 3461: what is told', () => {
     const harness = answering(refused);
     await harness.deliver(record(ret === undefined ? {} : { ret }));
     expect(notices(harness).map(textOf).join()).toContain(`Content-Type: ${type}\r\n`);
+  });
+});
+
+describe('RFC 3461 §6.3 (h), (i): whose word it is', () => {
+  const expired = { expiresAt: '2026-01-01T00:00:30Z' };
+  const fieldsOf = (harness: Harness): (string | undefined)[] => {
+    const text = notices(harness).map(textOf).join();
+    return ['Remote-MTA', 'Diagnostic-Code', 'Status'].map(
+      (name) => new RegExp(`^${name}: (.*)\r$`, 'm').exec(text)?.[1],
+    );
+  };
+  const busy: Reply = { code: 554, enhanced: '5.7.1', lines: ['go away'] };
+
+  test.each<[Peer, string, string]>([
+    [{ refuse: 'greeting-refused', refusal: busy }, 'smtp; 554 5.7.1 go away', 'at the greeting'],
+    [{ refuse: 'ehlo-refused', refusal: busy }, 'smtp; 554 5.7.1 go away', 'at EHLO'],
+    [{ refuse: 'starttls-refused', refusal: busy }, 'smtp; 554 5.7.1 go away', 'at STARTTLS'],
+    [{ refuse: 'connect-failed' }, 'x-sealpost; expired: ', 'no word at all'],
+    [
+      {
+        answer: (transaction) =>
+          alike(transaction, later, { contentSent: 'none', sessionLost: true }),
+      },
+      'smtp; 450 busy',
+      'a session that ended before the content',
+    ],
+  ])('%j: %s (%s)', async (peer, diagnostic, _why) => {
+    const harness = createHarness();
+    harness.sts = enforce('mx.rcpt.example');
+    harness.peers.set('mx.rcpt.example', peer);
+    await harness.deliver(record(expired));
+    const [remoteMta, shown, status] = fieldsOf(harness);
+    expect(remoteMta).toBe('dns; mx.rcpt.example');
+    expect(shown?.startsWith(diagnostic)).toBe(true);
+    expect(status).toBe('5.4.7');
+  });
+
+  test("nobody's, where no host was tried", async () => {
+    const harness = createHarness();
+    harness.sts = enforce('old.rcpt.example');
+    await harness.deliver(record(expired));
+    const [remoteMta, shown] = fieldsOf(harness);
+    expect(remoteMta).toBeUndefined();
+    expect(shown).toMatch(/^x-sealpost; /);
+  });
+
+  test('the why record has its one line, and no more', async () => {
+    const harness = createHarness();
+    harness.peers.set('mx.rcpt.example', { refuse: 'greeting-refused', refusal: busy });
+    const one = record();
+    await harness.deliver(one);
+    const { id } = JSON.parse(one.body);
+    const row = await harness.stores.messages.readDelivery(id, 'rcpt.example');
+    expect(row?.why?.hosts[0]?.tries[0]?.failure).toEqual({
+      code: 'greeting-refused',
+      reason: 'mx.rcpt.example: greeting-refused',
+    });
   });
 });
 

@@ -24,9 +24,9 @@ export interface NoticedRecipient {
     /** One line, for administrators. */
     readonly reason: string;
   };
-  /** What the peer said of this recipient; absent where the verdict is ours. */
+  /** What the peer said, of this recipient or to our connection; absent where the verdict is ours. */
   readonly reply?: Reply;
-  /** The name of the MX host that was talked to; absent where there was none. */
+  /** The name of the MX host that was tried; absent where none was (RFC 3461 §6.3 h). */
   readonly remoteMta?: string;
 }
 

@@ -134,6 +134,15 @@ export function interpretReply(raw: RawReply): Reply {
   return enhanced === undefined ? { code: raw.code, lines } : { code: raw.code, enhanced, lines };
 }
 
+/** The reply that an error is about; undefined where it is about something else. */
+export function findReply({ cause }: TransportSecurityError): Reply | undefined {
+  return isReply(cause) ? cause : undefined;
+}
+
+function isReply(cause: unknown): cause is Reply {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && 'lines' in cause;
+}
+
 /** One line for people, 500 characters at most: code, enhanced code, lines. */
 export function describeReply(reply: Reply): string {
   const { code, enhanced, lines } = reply;
