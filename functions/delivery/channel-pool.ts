@@ -47,98 +47,119 @@ interface Peer {
   readonly waiting: (() => void)[];
 }
 
+interface Pool {
+  readonly options: PoolOptions;
+  readonly limits: HostLimits;
+  /** By address and port. */
+  readonly peers: Map<string, Peer>;
+}
+
 /** Makes an empty pool. */
 export function createChannelPool(options: PoolOptions): ChannelPool {
   const { limits = createHostLimits(options.perHostMax) } = options;
-  const peers = new Map<string, Peer>();
-  const peerOf = ({ address, port }: ChannelTarget): Peer => {
-    const key = `${address} ${port}`;
-    const known = peers.get(key) ?? { open: 0, idle: [], waiting: [] };
-    peers.set(key, known);
-    return known;
-  };
-  const drop = async (peer: Peer, channel: Channel): Promise<void> => {
-    await channel.quit();
-    peer.open -= 1;
-    peer.waiting.shift()?.();
-  };
-  /** Undefined: the host bears no more than it has, so that one of those will have to do. */
-  const open = async (
-    peer: Peer,
-    target: ChannelTarget,
-    {
-      deadlineMs,
-      watch,
-    }: { readonly deadlineMs: number; readonly watch: SessionWatch | undefined },
-  ): Promise<Channel | undefined> => {
-    peer.open += 1;
-    try {
-      watch?.began();
-      return await options.openChannel(target, deadlineMs, watch?.secured);
-    } catch (error) {
-      peer.open -= 1;
-      const isBusy = refusesAsTooMany(error);
-      // Of several that are refused at once, the first has lowered it.
-      if (isBusy && limits.limitOf(target.host) > peer.open) {
-        limits.lower(target.host, peer.open);
-      }
-      if (isBusy && peer.open > 0) {
-        return undefined;
-      }
-      peer.waiting.shift()?.();
-      throw error;
-    }
-  };
-
+  const pool: Pool = { options, limits, peers: new Map() };
   return {
-    async acquire(target, deadlineMs, watch) {
-      const peer = peerOf(target);
-      for (;;) {
-        const kept = takeIdle(peer, target);
-        if (kept !== undefined) {
-          return kept;
-        }
-        if (peer.open < limits.limitOf(target.host)) {
-          const opened = await open(peer, target, { deadlineMs, watch });
-          if (opened !== undefined) {
-            return opened;
-          }
-          continue;
-        }
-        const other = peer.idle.shift();
-        await (other === undefined
-          ? waitForRoom(peer, deadlineMs - options.now(), options.timers)
-          : drop(peer, other));
-      }
-    },
-    heed(target, result) {
-      const { open: count } = peerOf(target);
-      if (result.recipients.some(({ reply }) => reply && asksForFewerConnections(reply))) {
-        // A host that shuts down says 421 to all of them; that counts once.
-        if (limits.limitOf(target.host) >= count) {
-          limits.lower(target.host, count - 1);
-        }
-      } else if (result.contentSent === 'complete') {
-        limits.carried(target.host);
-      }
-    },
-    async release(channel) {
-      const peer = peerOf(channel.target);
-      if (!channel.usable || peer.open > limits.limitOf(channel.target.host)) {
-        await drop(peer, channel);
-        return;
-      }
-      peer.idle.push(channel);
-      peer.waiting.shift()?.();
-    },
-    async close() {
+    acquire: (target, deadlineMs, watch) => acquire(pool, target, { deadlineMs, watch }),
+    heed: (target, result) => heed(pool, target, result),
+    release: (channel) => release(pool, channel),
+    close: async () => {
       await Promise.all(
-        [...peers.values()].map(async (peer) => {
+        [...pool.peers.values()].map(async (peer) => {
           await Promise.all(peer.idle.splice(0).map((channel) => drop(peer, channel)));
         }),
       );
     },
   };
+}
+
+function peerOf({ peers }: Pool, { address, port }: ChannelTarget): Peer {
+  const key = `${address} ${port}`;
+  const known = peers.get(key) ?? { open: 0, idle: [], waiting: [] };
+  peers.set(key, known);
+  return known;
+}
+
+interface Terms {
+  readonly deadlineMs: number;
+  readonly watch: SessionWatch | undefined;
+}
+
+async function acquire(pool: Pool, target: ChannelTarget, terms: Terms): Promise<Channel> {
+  const { options, limits } = pool;
+  const peer = peerOf(pool, target);
+  for (;;) {
+    const kept = takeIdle(peer, target);
+    if (kept !== undefined) {
+      return kept;
+    }
+    if (peer.open < limits.limitOf(target.host)) {
+      const opened = await open(pool, target, terms);
+      if (opened !== undefined) {
+        return opened;
+      }
+      continue;
+    }
+    const other = peer.idle.shift();
+    await (other === undefined
+      ? waitForRoom(peer, terms.deadlineMs - options.now(), options.timers)
+      : drop(peer, other));
+  }
+}
+
+/** Undefined: the host bears no more than it has, so that one of those will have to do. */
+async function open(
+  pool: Pool,
+  target: ChannelTarget,
+  { deadlineMs, watch }: Terms,
+): Promise<Channel | undefined> {
+  const { options, limits } = pool;
+  const peer = peerOf(pool, target);
+  peer.open += 1;
+  try {
+    watch?.began();
+    return await options.openChannel(target, deadlineMs, watch?.secured);
+  } catch (error) {
+    peer.open -= 1;
+    const isBusy = refusesAsTooMany(error);
+    // Of several that are refused at once, the first has lowered it.
+    if (isBusy && limits.limitOf(target.host) > peer.open) {
+      limits.lower(target.host, peer.open);
+    }
+    if (isBusy && peer.open > 0) {
+      return undefined;
+    }
+    peer.waiting.shift()?.();
+    throw error;
+  }
+}
+
+function heed(pool: Pool, target: ChannelTarget, result: TransactionResult): void {
+  const { limits } = pool;
+  const { open: count } = peerOf(pool, target);
+  if (result.recipients.some(({ reply }) => reply && asksForFewerConnections(reply))) {
+    // A host that shuts down says 421 to all of them; that counts once.
+    if (limits.limitOf(target.host) >= count) {
+      limits.lower(target.host, count - 1);
+    }
+  } else if (result.contentSent === 'complete') {
+    limits.carried(target.host);
+  }
+}
+
+async function release(pool: Pool, channel: Channel): Promise<void> {
+  const peer = peerOf(pool, channel.target);
+  if (!channel.usable || peer.open > pool.limits.limitOf(channel.target.host)) {
+    await drop(peer, channel);
+    return;
+  }
+  peer.idle.push(channel);
+  peer.waiting.shift()?.();
+}
+
+async function drop(peer: Peer, channel: Channel): Promise<void> {
+  await channel.quit();
+  peer.open -= 1;
+  peer.waiting.shift()?.();
 }
 
 function refusesAsTooMany(error: unknown): boolean {

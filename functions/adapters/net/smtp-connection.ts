@@ -14,6 +14,7 @@ import {
   type RawReply,
   type ReplyReader,
 } from '../../protocol/smtp/reply.ts';
+import { joinSmallPieces, type Piece } from './joined-pieces.ts';
 import {
   createMovingTimer,
   type MovingTimer,
@@ -49,7 +50,7 @@ export interface SmtpConnection {
    * one message, the answer to it and what that leads to cost one write. Without effect on a connection that is not
    * usable.
    */
-  write(octets: string | Uint8Array): void;
+  write(octets: Piece): void;
   /** Calls back when the socket has all that was written so far; not if the connection ends before that. */
   whenHandedOver(call: () => void): void;
   /** With no reply due: `left` is called once all that was written has left, which the peer has to allow in time. */
@@ -124,7 +125,7 @@ interface State {
   readonly reader: ReplyReader;
   readonly due: AwaitedReply[];
   /** Written and not yet handed to the socket. */
-  readonly outgoing: (string | Uint8Array)[];
+  readonly outgoing: Piece[];
   readonly whenHandedOver: (() => void)[];
   readonly timers: Timers;
   readonly timer: MovingTimer;
@@ -229,7 +230,7 @@ function request(state: State, line: string, limit: TimeLimit): Promise<RawReply
   });
 }
 
-function write(state: State, octets: string | Uint8Array): void {
+function write(state: State, octets: Piece): void {
   if (octets.length === 0 || !isUsable(state)) {
     return;
   }
@@ -239,22 +240,15 @@ function write(state: State, octets: string | Uint8Array): void {
   }
 }
 
-/** From this size on a write of its own costs less than a copy. */
-const joinedOctetsMax = 32_768;
-
-/**
- * Gives what waits to the socket, in one piece: one write, one TLS record or a few, no delay by Nagle's algorithm. Large
- * pieces go alone, the small ones behind them in the same turn.
- */
+/** Gives what waits to the socket, in as few writes as it is worth. */
 function handOver(state: State, left?: () => void): void {
   const { outgoing, whenHandedOver, socket } = state;
   if (outgoing.length > 0 && isUsable(state)) {
-    const pieces = outgoing.splice(0);
-    const large = pieces.findLastIndex(({ length }) => length >= joinedOctetsMax);
-    for (const piece of pieces.slice(0, large + 1)) {
+    const { alone, joined } = joinSmallPieces(outgoing.splice(0));
+    for (const piece of alone) {
       socket.write(piece);
     }
-    socket.write(join(pieces.slice(large + 1)), left);
+    socket.write(joined, left);
     for (const call of whenHandedOver.splice(0)) {
       call();
     }
@@ -377,26 +371,4 @@ function failure(
     `${state.peer}: ${what}`,
     cause === undefined ? {} : { cause },
   );
-}
-
-function join(pieces: readonly (string | Uint8Array)[]): string | Uint8Array {
-  const [first = ''] = pieces;
-  if (pieces.length === 1) {
-    return first;
-  }
-  let octets = 0;
-  for (const piece of pieces) {
-    octets += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
-  }
-  const whole = Buffer.allocUnsafe(octets);
-  let at = 0;
-  for (const piece of pieces) {
-    if (typeof piece === 'string') {
-      at += whole.write(piece, at);
-    } else {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-  }
-  return whole;
 }
