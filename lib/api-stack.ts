@@ -1,6 +1,5 @@
 /** The HTTP API and the functions behind it. It can be made anew: mail and state are in the other stacks. */
-import { Duration, Stack, type StackProps, Validations } from 'aws-cdk-lib';
-import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
 import type {
   DeliverySettings,
@@ -8,6 +7,7 @@ import type {
   SubmitEnvironment,
 } from '../functions/environment.ts';
 import type { DeliveryStack, DeliveryStackProps } from './delivery-stack.ts';
+import { allow, grantContents, grantSecrets } from './grants.ts';
 import { HandlerFunction } from './handler-function.ts';
 import { HttpInterface, type HttpInterfaceProps } from './http-interface.ts';
 import { createOperateFunction, operateRoutes } from './operating-api.ts';
@@ -74,32 +74,19 @@ function createSubmitFunction(scope: Construct, props: ApiStackProps): HandlerFu
     'dynamodb:UpdateItem',
   );
   grantTable(submit, state.controlTable, 'dynamodb:Query');
-  allow(submit, 'sqs:SendMessage', queues.deliveryQueue.queueArn);
-  for (const secretArn of new Set(delivery.dkimKeys.map((key) => key.secretArn))) {
-    allow(submit, 'secretsmanager:GetSecretValue', secretArn);
-  }
-  grantContents(submit, state);
+  allow(submit, queues.deliveryQueue.queueArn, 'sqs:SendMessage');
+  grantSecrets(
+    submit,
+    delivery.dkimKeys.map(({ secretArn }) => secretArn),
+  );
+  grantContents(
+    submit,
+    state,
+    // Nothing else that the bucket holds: what others sent is not to be had by submitting it again.
+    ['uploads/*', 's3:GetObject'],
+    // Presigned: whoever has the URL puts with the function's rights.
+    ['uploads/*', 's3:PutObject'],
+    ['content/*', 's3:PutObject'],
+  );
   return submit;
-}
-
-/** Reads uploads and nothing else that the bucket holds: what others sent is not to be had by submitting it again. */
-function grantContents(submit: HandlerFunction, state: StateStack): void {
-  const bucketArn = state.exportValue(state.messageBucket.bucketArn) as string;
-  allow(submit, 's3:GetObject', `${bucketArn}/uploads/*`);
-  // Presigned: whoever has the URL puts with the function's rights.
-  allow(submit, 's3:PutObject', `${bucketArn}/uploads/*`);
-  allow(submit, 's3:PutObject', `${bucketArn}/content/*`);
-  // Without it S3 answers "access denied" for an upload that is not there, which would look like a fault of ours.
-  allow(submit, 's3:ListBucket', bucketArn);
-  const exportName = Stack.of(submit).resolve(bucketArn)['Fn::ImportValue'];
-  for (const keys of ['uploads/*', 'content/*']) {
-    Validations.of(submit.role as IRole).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::${exportName}/${keys}]`,
-      reason: 'A grant on objects takes a pattern: keys are made per message.',
-    });
-  }
-}
-
-function allow(submit: HandlerFunction, action: string, resource: string): void {
-  submit.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
 }

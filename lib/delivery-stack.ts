@@ -1,14 +1,5 @@
 /** Delivery: the queue, the function that empties it, its way out, and the refresh of what it caches. */
-import {
-  CfnOutput,
-  Duration,
-  Fn,
-  RemovalPolicy,
-  Stack,
-  type StackProps,
-  Validations,
-} from 'aws-cdk-lib';
-import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { CfnOutput, Duration, Fn, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs';
@@ -18,6 +9,7 @@ import type {
   DeliverySettings,
   NetworkSetting,
 } from '../functions/environment.ts';
+import { allow, grantContents, grantSecrets } from './grants.ts';
 import { HandlerFunction } from './handler-function.ts';
 import { NatEgress } from './nat-egress.ts';
 import { PolicyRefresh } from './policy-refresh.ts';
@@ -211,42 +203,25 @@ function grantDelivery(
     'dynamodb:UpdateItem',
   );
   state.controlTable.grant(deliver, 'dynamodb:Query');
-  allow(deliver, 'sqs:SendMessage', deliveryQueue.queueArn);
-  allow(deliver, 'sqs:SendMessage', deadLetterQueue.queueArn);
-  grantContents(deliver, state);
-  for (const secretArn of secretsOf(delivery)) {
-    allow(deliver, 'secretsmanager:GetSecretValue', secretArn);
-  }
+  allow(deliver, deliveryQueue.queueArn, 'sqs:SendMessage');
+  allow(deliver, deadLetterQueue.queueArn, 'sqs:SendMessage');
+  // Senders put contents under any key; the function keeps its own under one prefix.
+  grantContents(
+    deliver,
+    state,
+    ['*', 's3:GetObject'],
+    ['content/*', 's3:PutObject', 's3:DeleteObject'],
+  );
+  grantSecrets(deliver, secretsOf(delivery));
 }
 
-/** The secrets that the settings name, each once: two keys may be of one secret. */
-function secretsOf({ smartHost, dkimKeys }: DeliverySettings): ReadonlySet<string> {
+/** The secrets that the settings name. */
+function secretsOf({ smartHost, dkimKeys }: DeliverySettings): readonly string[] {
   const credentials = smartHost?.credentialsSecretArn;
-  return new Set([
+  return [
     ...(credentials === undefined ? [] : [credentials]),
     ...dkimKeys.map(({ secretArn }) => secretArn),
-  ]);
-}
-
-/** Senders put contents under any key; the function keeps its own under one prefix. */
-function grantContents(deliver: HandlerFunction, state: StateStack): void {
-  const bucketArn = state.exportValue(state.messageBucket.bucketArn) as string;
-  allow(deliver, 's3:GetObject', `${bucketArn}/*`);
-  allow(deliver, 's3:PutObject', `${bucketArn}/content/*`);
-  allow(deliver, 's3:DeleteObject', `${bucketArn}/content/*`);
-  // Without it S3 answers "access denied" for an object that is not there, which would look like a fault of ours.
-  allow(deliver, 's3:ListBucket', bucketArn);
-  const exportName = Stack.of(deliver).resolve(bucketArn)['Fn::ImportValue'];
-  for (const keys of ['*', 'content/*']) {
-    Validations.of(deliver.role as IRole).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::${exportName}/${keys}]`,
-      reason: 'A grant on objects takes a pattern: keys are made per message.',
-    });
-  }
-}
-
-function allow(deliver: HandlerFunction, action: string, resource: string): void {
-  deliver.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
+  ];
 }
 
 /** The two Elastic IPs in use: the operator's, or those of the state stack. */

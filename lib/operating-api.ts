@@ -1,6 +1,5 @@
 /** The function behind the operating half of the HTTP API. */
-import { Duration, Stack, Validations } from 'aws-cdk-lib';
-import { type IRole, PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { Duration } from 'aws-cdk-lib';
 import { RecursiveLoop } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
 import type {
@@ -9,6 +8,7 @@ import type {
   OperateEnvironment,
 } from '../functions/environment.ts';
 import type { DeliveryStack } from './delivery-stack.ts';
+import { allow, grantContents } from './grants.ts';
 import { HandlerFunction } from './handler-function.ts';
 import type { StateStack } from './state-stack.ts';
 import { grantIndexQuery, grantTable } from './table-grants.ts';
@@ -70,7 +70,13 @@ export function createOperateFunction(
   });
   grantTables(operate, state);
   grantQueues(operate, queues);
-  grantContents(operate, state);
+  // A notification returns some of the message, wherever its sender put that; what is cancelled is removed.
+  grantContents(
+    operate,
+    state,
+    ['*', 's3:GetObject'],
+    ['content/*', 's3:DeleteObject', 's3:PutObject'],
+  );
   return operate;
 }
 
@@ -107,30 +113,12 @@ function grantQueues(
   operate: HandlerFunction,
   { deliveryQueue, deadLetterQueue }: OperateFunctionProps['queues'],
 ): void {
-  allow(operate, ['sqs:SendMessage'], deliveryQueue.queueArn);
+  allow(operate, deliveryQueue.queueArn, 'sqs:SendMessage');
   allow(
     operate,
-    ['sqs:ChangeMessageVisibility', 'sqs:DeleteMessage', 'sqs:ReceiveMessage'],
     deadLetterQueue.queueArn,
+    'sqs:ChangeMessageVisibility',
+    'sqs:DeleteMessage',
+    'sqs:ReceiveMessage',
   );
-}
-
-/** A notification returns some of the message, wherever its sender put that; what is cancelled is removed. */
-function grantContents(operate: HandlerFunction, state: StateStack): void {
-  const bucketArn = state.exportValue(state.messageBucket.bucketArn) as string;
-  allow(operate, ['s3:GetObject'], `${bucketArn}/*`);
-  allow(operate, ['s3:DeleteObject', 's3:PutObject'], `${bucketArn}/content/*`);
-  // Without it S3 answers "access denied" for an object that is not there, which would look like a fault of ours.
-  allow(operate, ['s3:ListBucket'], bucketArn);
-  const exportName = Stack.of(operate).resolve(bucketArn)['Fn::ImportValue'];
-  for (const keys of ['*', 'content/*']) {
-    Validations.of(operate.role as IRole).acknowledge({
-      id: `AwsSolutions-IAM5[Resource::${exportName}/${keys}]`,
-      reason: 'A grant on objects takes a pattern: keys are made per message.',
-    });
-  }
-}
-
-function allow(operate: HandlerFunction, actions: readonly string[], resource: string): void {
-  operate.addToRolePolicy(new PolicyStatement({ actions: [...actions], resources: [resource] }));
 }

@@ -1,6 +1,7 @@
 /** Grants on a table alone: `grant` of a table with indexes names all of them by a wildcard. */
 import type { TableV2 } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import { allow } from './grants.ts';
 import type { HandlerFunction } from './handler-function.ts';
 
 /** Allows `actions` on the items of a table, and nothing on its indexes. */
@@ -9,9 +10,7 @@ export function grantTable(
   table: TableV2,
   ...actions: readonly string[]
 ): void {
-  grantee.addToRolePolicy(
-    new PolicyStatement({ actions: [...actions], resources: [table.tableArn] }),
-  );
+  allow(grantee, table.tableArn, ...actions);
 }
 
 /** Allows to query these indexes of a table. */

@@ -22,7 +22,7 @@ import { createMemoryPolicyStore } from '../../functions/policy/memory-store.ts'
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
 import type { ReadControls } from '../../functions/submission/ports.ts';
-import type { PreparedMessage, QueueMessage } from '../../functions/submission/queue-message.ts';
+import { isPrepared, type PreparedMessage } from '../../functions/submission/queue-message.ts';
 import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
 import { formatWhy } from './format-why.ts';
 import { readInput } from './input-file.ts';
@@ -321,10 +321,6 @@ function createStores(
       remove: async () => {},
     },
   };
-}
-
-function isPrepared(message: QueueMessage): message is PreparedMessage {
-  return message.prepared !== undefined;
 }
 
 function withoutUndefined({

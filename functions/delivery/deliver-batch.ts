@@ -7,9 +7,9 @@
  * never a slow peer.
  */
 import {
+  isPrepared,
   type PreparedMessage,
   parseQueueMessage,
-  type QueueMessage,
 } from '../submission/queue-message.ts';
 import { type Disposition, type PreparedRecord, refuseRecord } from './claim-messages.ts';
 import { createContentSlots, type TakeContentSlot } from './content-slots.ts';
@@ -115,8 +115,4 @@ async function readRecord(
   } finally {
     freeSlot();
   }
-}
-
-function isPrepared(message: QueueMessage): message is PreparedMessage {
-  return message.prepared !== undefined;
 }

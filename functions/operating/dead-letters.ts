@@ -7,6 +7,7 @@ import { parseMessage } from '../protocol/message/message-parts.ts';
 import type { ReadControls } from '../submission/ports.ts';
 import { prepareMessage } from '../submission/prepare.ts';
 import {
+  isPrepared,
   type PreparedMessage,
   parseQueueMessage,
   type QueueMessage,
@@ -208,8 +209,8 @@ async function partsOf(
   octets: Uint8Array,
   { settings, readControls, ports }: DeadLetterContext,
 ): Promise<readonly PreparedMessage[]> {
-  if (message.prepared !== undefined) {
-    return [{ ...message, prepared: message.prepared }];
+  if (isPrepared(message)) {
+    return [message];
   }
   const { fields } = parseMessage(Buffer.from(octets));
   return prepareMessage(

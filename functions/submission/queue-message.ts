@@ -202,6 +202,11 @@ export type QueueMessage = Omit<ParsedMessage, 'id' | 'submittedAt' | 'expiresAt
 /** A queue message after prepare. */
 export type PreparedMessage = QueueMessage & { readonly prepared: PreparedPart };
 
+/** Whether a message is one part for one next-hop domain already. */
+export function isPrepared(message: QueueMessage): message is PreparedMessage {
+  return message.prepared !== undefined;
+}
+
 /** What SQS knows of a record and what the operator set, for the fields that a sender left out. */
 export interface QueueMessageDefaults {
   /** The SQS messageId: a redelivery keeps it, so that it is the same message. */

@@ -3,7 +3,7 @@ import {
   assertSettlement,
   encodeDemand,
   encodeEnvelope,
-  pendingRecipients,
+  newRecipients,
 } from '../../functions/adapters/aws/delivery-row.ts';
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
 import {
@@ -109,7 +109,7 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   const { message, token, nowMs, leaseEndMs } = request;
   const { id, attempt, prepared } = message;
   const key = `${id}#${prepared.domain}`;
-  const recipientsJson = encodeNewRecipients(pendingRecipients(message));
+  const recipientsJson = encodeNewRecipients(newRecipients(message));
   const row = rows.get(key) ?? {
     hash: prepared.hash,
     attempt: 0,

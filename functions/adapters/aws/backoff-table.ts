@@ -8,19 +8,16 @@
  * The contract is `BackoffStore` in functions/delivery/ports.ts, and `BackoffList` in requeue-ports.ts.
  */
 import { randomUUID } from 'node:crypto';
-import {
-  ConditionalCheckFailedException,
-  DeleteItemCommand,
-  QueryCommand,
-} from '@aws-sdk/client-dynamodb';
+import { ConditionalCheckFailedException, DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import type { BackoffStore } from '../../delivery/ports.ts';
 import type { BackoffList, BackoffState } from '../../delivery/requeue-ports.ts';
 import type { BackoffControl } from '../../operating/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import { flag, type Item, integer, itemReader, text } from './item.ts';
-import { retryShard } from './retry-table.ts';
-import { orUnavailable, storeUnavailable } from './store-failure.ts';
+import { queryPages } from './query-pages.ts';
+import { shardOf } from './shard.ts';
+import { storeUnavailable } from './store-failure.ts';
 
 /** All of them are listed once a minute; one partition gives 3,000 reads a second. */
 export const backoffShards = 4;
@@ -48,7 +45,7 @@ export function createBackoffTable(table: Table): BackoffStore & BackoffList & B
 
 function keyOf(domain: string): Item {
   return {
-    bucket: text(`backoff#${retryShard(domain, backoffShards)}`),
+    bucket: text(`backoff#${shardOf(domain, backoffShards)}`),
     entry: text(domain),
   };
 }
@@ -119,28 +116,13 @@ async function hasten(table: Table, domain: string, nowMs: number): Promise<void
   });
 }
 
-async function list({ client, tableName }: Table): Promise<readonly BackoffState[]> {
+async function list(table: Table): Promise<readonly BackoffState[]> {
   const states: BackoffState[] = [];
   for (let shard = 0; shard < backoffShards; shard += 1) {
-    let startKey: Item | undefined;
-    do {
-      const { Items = [], LastEvaluatedKey } = await orUnavailable(
-        `Query on table ${tableName}`,
-        () =>
-          client.send(
-            new QueryCommand({
-              TableName: tableName,
-              KeyConditionExpression: '#bucket = :bucket',
-              ExpressionAttributeNames: { '#bucket': 'bucket' },
-              ExpressionAttributeValues: { ':bucket': text(`backoff#${shard}`) },
-              ConsistentRead: true,
-              ExclusiveStartKey: startKey,
-            }),
-          ),
-      );
-      states.push(...Items.flatMap((item) => decodeState(item) ?? []));
-      startKey = LastEvaluatedKey;
-    } while (startKey !== undefined);
+    const partition = ['bucket', `backoff#${shard}`] as const;
+    for await (const items of queryPages(table, { partition, consistent: true })) {
+      states.push(...items.flatMap((item) => decodeState(item) ?? []));
+    }
   }
   return states;
 }

@@ -11,7 +11,6 @@ import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
   PutItemCommand,
-  QueryCommand,
 } from '@aws-sdk/client-dynamodb';
 import type {
   ControlStore,
@@ -23,6 +22,7 @@ import { TransportSecurityError } from '../../protocol/errors.ts';
 import { taggingRuleSchema } from '../../submission/tagging-rule.ts';
 import { readItem, type Table } from './conditional-update.ts';
 import { type Item, type ItemReader, integer, itemReader, text } from './item.ts';
+import { queryPages } from './query-pages.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
 
 /** An exception that is over can still be looked up for this long. */
@@ -68,30 +68,17 @@ function byPosition(one: StoredRule, two: StoredRule): number {
 
 /** All items of a kind, by name. They are few: whoever adds one counts those there are. */
 async function readAll<T>(
-  { client, tableName }: Table,
+  table: Table,
   kind: 'rule' | 'exception',
   decode: (row: ItemReader) => T,
 ): Promise<T[]> {
   const decoded: T[] = [];
-  let startKey: Item | undefined;
-  do {
-    const page = await orUnavailable(`Query on table ${tableName}`, () =>
-      client.send(
-        new QueryCommand({
-          TableName: tableName,
-          KeyConditionExpression: '#kind = :kind',
-          ExpressionAttributeNames: { '#kind': 'kind' },
-          ExpressionAttributeValues: { ':kind': text(kind) },
-          ConsistentRead: true,
-          ExclusiveStartKey: startKey,
-        }),
-      ),
-    );
-    for (const item of page.Items ?? []) {
-      decoded.push(decode(itemReader(item, `${kind} ${item['name']?.S} of table ${tableName}`)));
+  for await (const items of queryPages(table, { partition: ['kind', kind], consistent: true })) {
+    for (const item of items) {
+      const what = `${kind} ${item['name']?.S} of table ${table.tableName}`;
+      decoded.push(decode(itemReader(item, what)));
     }
-    startKey = page.LastEvaluatedKey;
-  } while (startKey !== undefined);
+  }
   return decoded;
 }
 

@@ -3,7 +3,6 @@
  *
  * Compound values are JSON, one attribute each. What a delivery is made of: functions/delivery/stored-delivery.ts.
  */
-import { createHash } from 'node:crypto';
 import * as z from 'zod';
 import type {
   ClaimedDelivery,
@@ -21,6 +20,7 @@ import type { WhyRecord } from '../../delivery/why.ts';
 import { type FailureCode, failures } from '../../protocol/errors.ts';
 import type { PreparedMessage, PreparedPart } from '../../submission/queue-message.ts';
 import { type Item, type ItemReader, itemReader, text } from './item.ts';
+import { shardOf } from './shard.ts';
 
 export function deliveryKey({ id, domain }: DeliveryKey): Item {
   return { id: text(id), part: text(`delivery#${domain}`) };
@@ -40,16 +40,16 @@ export function encodeDemand({ demand, demandReason, explicit }: DeliveryDemand)
   return JSON.stringify({ demand, demandReason, explicit } satisfies DeliveryDemand);
 }
 
-/** Shards of the lists of what waits: DynamoDB takes 1,000 writes a second and index partition. */
+/** Shards of the lists of what waits. */
 export const waitingShards = 8;
 
-/** The shard of a message: the same for all its deliveries, evenly spread over messages. */
+/** The shard of a message: the same for all its deliveries. */
 export function waitingShard(id: string): string {
-  return String(createHash('sha256').update(id).digest().readUInt32BE(0) % waitingShards);
+  return String(shardOf(id, waitingShards));
 }
 
 /** The recipients of a message that nobody has tried to deliver yet. */
-export function pendingRecipients(message: PreparedMessage): readonly RecipientState[] {
+export function newRecipients(message: PreparedMessage): readonly RecipientState[] {
   return message.rcptTo.map(({ address, notify, orcpt }) => ({
     address,
     ...(notify !== undefined && { notify }),

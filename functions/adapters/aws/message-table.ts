@@ -29,7 +29,7 @@ import {
   deliveryKey,
   encodeDemand,
   encodeEnvelope,
-  pendingRecipients,
+  newRecipients,
   rowReader,
   waitingShard,
   whyKey,
@@ -108,7 +108,7 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
     },
     // What is still to do, and what is asked of the channel, is the row's to say, never the queue message's.
     setIfAbsent: {
-      recipients: text(encodeNewRecipients(pendingRecipients(message))),
+      recipients: text(encodeNewRecipients(newRecipients(message))),
       envelope: text(encodeEnvelope(message)),
       demand: text(encodeDemand(prepared)),
       // For the lists of what waits, should it be put off.

@@ -6,7 +6,6 @@
  *
  * The contracts are `ResultStore` and `ResultReader` in functions/reporting/ports.ts.
  */
-import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { WriteRequest } from '@aws-sdk/client-dynamodb';
 import { TransportSecurityError } from '../../protocol/errors.ts';
@@ -18,6 +17,7 @@ import type { Table } from './conditional-update.ts';
 import { type Item, itemReader, text } from './item.ts';
 import { queryPages } from './query-pages.ts';
 import { removeAfter } from './report-expiry.ts';
+import { shardOf } from './shard.ts';
 
 /**
  * Partitions of one domain and day. DynamoDB takes 1,000 writes a second and partition: a domain to which half of all
@@ -74,18 +74,13 @@ export function createReportResults(options: Table): ResultStore & ResultReader 
   };
 }
 
-function shardOf(text: string, shards: number): number {
-  return createHash('sha256').update(text).digest().readUInt32BE(0) % shards;
-}
-
 function resultsKey(day: UtcDay, domain: string, shard: number): string {
   return `results#${day}#${domain}#${shard}`;
 }
 
 function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>): WriteRequest {
-  const shard = shardOf(domain, domainShards);
   return put({
-    key: text(`domains#${day}#${shard}`),
+    key: text(`domains#${day}#${shardOf(domain, domainShards)}`),
     entry: text(domain),
     removeAtSeconds: removeAfter(day, keptDays),
   });

@@ -10,13 +10,13 @@
  * says in which bucket the item is. So the oldest come first, and no domain's backlog is in one partition. What else
  * is in the table: retry-reader.ts (`requeue`) and backoff-table.ts (`backoff#<shard>`).
  */
-import { createHash } from 'node:crypto';
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RetryStore } from '../../delivery/ports.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
 import { writeItems } from './batch-calls.ts';
 import type { Table } from './conditional-update.ts';
 import { type Item, integer, text } from './item.ts';
+import { shardOf } from './shard.ts';
 import { orUnavailable } from './store-failure.ts';
 
 /** Shards of one minute: DynamoDB takes 1,000 writes a second and partition, this many times that is enough. */
@@ -46,7 +46,7 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
       }
       const startMs = retryBucketStartMs(dueAtMs, now());
       const item = {
-        bucket: text(retryBucket(startMs, retryShard(message.id, shards))),
+        bucket: text(retryBucket(startMs, shardOf(message.id, shards))),
         entry: text(retryEntry(message)),
         dueAtMs: integer(dueAtMs),
         message: text(JSON.stringify(message)),
@@ -75,7 +75,7 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
 export function waitPointerKey(message: PreparedMessage, domain: string): Item {
   const submittedAtMs = String(Date.parse(message.submittedAt)).padStart(13, '0');
   return {
-    bucket: text(waitBucket(domain, retryShard(message.id, waitShards))),
+    bucket: text(waitBucket(domain, shardOf(message.id, waitShards))),
     entry: text(`${submittedAtMs}#${retryEntry(message)}`),
   };
 }
@@ -96,11 +96,6 @@ export function retryBucketStartMs(dueAtMs: number, nowMs: number): number {
 export function retryBucket(startMs: number, shard: number): string {
   const minute = new Date(startMs).toISOString().slice(0, 16).replace(/\D/g, '');
   return `${minute}#${shard}`;
-}
-
-/** The shard of a message: the same for all its attempts, evenly spread over messages. */
-export function retryShard(id: string, shards: number): number {
-  return createHash('sha256').update(id).digest().readUInt32BE(0) % shards;
 }
 
 /** The sort key; neither an id nor a domain contains `#`. */

@@ -1,14 +1,10 @@
 /** The smart host's credentials, from Secrets Manager. Nothing in here logs, and no error carries the secret. */
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import * as z from 'zod';
 import type { ChannelTarget } from '../../delivery/channel.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
-import { orUnavailable } from './store-failure.ts';
+import { type CachedSecretOptions, createCachedSecret } from './cached-secret.ts';
 
 export type SmartHostCredentials = NonNullable<ChannelTarget['credentials']>;
-
-/** So long a changed secret may stay unnoticed; mail waits meanwhile, none is lost. */
-const cachedForMs = 5 * 60_000;
 
 /** RFC 4616 §2: up to 255 octets without NUL each. */
 const saslText = z
@@ -19,46 +15,24 @@ const saslText = z
 /** Secrets often carry more than is asked for (host, engine); only these two are taken. */
 const secretSchema = z.object({ username: saslText, password: saslText });
 
-export interface SmartHostSecretOptions {
-  readonly client: SecretsManagerClient;
-  readonly secretArn: string;
-  readonly now: () => number;
-}
+export type SmartHostSecretOptions = Omit<CachedSecretOptions<SmartHostCredentials>, 'parse'>;
 
 /**
- * Gives the credentials, asking Secrets Manager at most once in five minutes however many ask at once. A failure is
- * not remembered.
+ * Gives the credentials; mail waits while a change of theirs is not noticed, none is lost.
  *
- * Rejects with `store-unavailable` when Secrets Manager fails, `settings-invalid` when the secret is not JSON
+ * Rejects as {@link createCachedSecret} does, with `settings-invalid` when the secret is not JSON
  * `{"username": …, "password": …}`.
  */
 export function createSmartHostSecret(
   options: SmartHostSecretOptions,
 ): () => Promise<SmartHostCredentials> {
-  let cached:
-    | { readonly value: Promise<SmartHostCredentials>; readonly untilMs: number }
-    | undefined;
-  return () => {
-    const nowMs = options.now();
-    if (cached === undefined || cached.untilMs <= nowMs) {
-      const asked = { value: fetchCredentials(options), untilMs: nowMs + cachedForMs };
-      cached = asked;
-      asked.value.catch(() => {
-        // Whoever asked gets the rejection; only the next one must not get it from the cache.
-        cached = cached === asked ? undefined : cached;
-      });
-    }
-    return cached.value;
-  };
+  return createCachedSecret({
+    ...options,
+    parse: (secret) => parseCredentials(secret, options.secretArn),
+  });
 }
 
-async function fetchCredentials({
-  client,
-  secretArn,
-}: SmartHostSecretOptions): Promise<SmartHostCredentials> {
-  const { SecretString: secret = '' } = await orUnavailable(`GetSecretValue of ${secretArn}`, () =>
-    client.send(new GetSecretValueCommand({ SecretId: secretArn })),
-  );
+function parseCredentials(secret: string, secretArn: string): SmartHostCredentials {
   const parsed = secretSchema.safeParse(parseJson(secret));
   if (!parsed.success) {
     // No cause: what JSON.parse and zod say quotes from what they read.

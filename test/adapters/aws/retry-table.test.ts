@@ -5,10 +5,10 @@ import {
   createRetryTable,
   retryBucketStartMs,
   retryEntry,
-  retryShard,
   retryShardsDefault,
   waitShards,
 } from '../../../functions/adapters/aws/retry-table.ts';
+import { shardOf } from '../../../functions/adapters/aws/shard.ts';
 import type { RetryStore } from '../../../functions/delivery/ports.ts';
 import { retryStoreContract } from '../../delivery/contracts/retry-store.ts';
 import { minuteMs, noonMs, preparedMessage } from '../../delivery/port-fixtures.ts';
@@ -78,7 +78,7 @@ describe('the bucket', () => {
     const { store, items } = await makeTable(noonMs + nowMs);
     await store.put(next, noonMs + dueMs);
     const [item] = await items();
-    expect(item?.['bucket']?.S).toBe(`${minute}#${retryShard('m-1', retryShardsDefault)}`);
+    expect(item?.['bucket']?.S).toBe(`${minute}#${shardOf('m-1', retryShardsDefault)}`);
     expect(item?.['dueAtMs']?.N).toBe(String(noonMs + dueMs));
   });
 
@@ -99,13 +99,13 @@ describe('the bucket', () => {
   test('all attempts of a message share a shard; messages spread over all of them', () => {
     const counts = new Array<number>(8).fill(0);
     for (let n = 0; n < 4_000; n += 1) {
-      const shard = retryShard(`m-${n}`, 8);
+      const shard = shardOf(`m-${n}`, 8);
       counts[shard] = (counts[shard] ?? 0) + 1;
     }
     expect(Math.min(...counts)).toBeGreaterThan(400);
     expect(Math.max(...counts)).toBeLessThan(600);
-    expect(retryShard('m-1', 8)).toBe(retryShard('m-1', 8));
-    expect(retryShard('m-1', 1)).toBe(0);
+    expect(shardOf('m-1', 8)).toBe(shardOf('m-1', 8));
+    expect(shardOf('m-1', 1)).toBe(0);
   });
 
   test('shards are as many as the table is told', async () => {
@@ -138,7 +138,7 @@ describe('a message that waits for a domain', () => {
     );
     expect(more).toEqual([]);
     expect(pointer).toEqual({
-      bucket: { S: `wait#example.org#${retryShard('m-1', waitShards)}` },
+      bucket: { S: `wait#example.org#${shardOf('m-1', waitShards)}` },
       entry: { S: `${Date.parse(next.submittedAt)}#m-1#example.org#0002` },
       target: item?.['bucket'],
       targetEntry: item?.['entry'],
