@@ -27,7 +27,7 @@ export interface Conclusion {
   readonly code: FailureCode;
   readonly status: string;
   readonly reason: string;
-  /** The MX host that is to blame or, where that was passed over, the last one that was tried; absent where none was. */
+  /** The MX host to blame or, where that was passed over, the last one that was tried; absent where none was. */
   readonly host?: string;
   /** What `host` said, where that was it. */
   readonly refusal?: Reply;

@@ -134,8 +134,8 @@ async function runByPolicy(plans: Plans, surroundings: PlanSurroundings): Promis
   if (run.kind === 'finished' || !isPolicyFailure(concludeRun(run)?.code)) {
     return run;
   }
-  // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands. Where the time for
-  // content is over, that for a look-up is not.
+  // RFC 8461 §5.1: before a policy has the last word, at expiry as ever, see whether it still stands. Where the time
+  // for content is over, that for a look-up is not.
   const fresh = await plans.afresh();
   return fresh === undefined
     ? run

@@ -14,8 +14,8 @@ export interface CachedSecretOptions<T> {
 }
 
 /**
- * Gives the secret, asking Secrets Manager at most once in five minutes however many ask at once, and parses it once each
- * time. A failure is not remembered.
+ * Gives the secret, asking Secrets Manager at most once in five minutes however many ask at once, and parses it once
+ * each time. A failure is not remembered.
  *
  * Rejects with `store-unavailable` when Secrets Manager fails, and with what `parse` throws.
  */

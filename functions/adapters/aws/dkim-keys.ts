@@ -16,8 +16,8 @@ export interface DkimKeysOptions {
 }
 
 /**
- * Makes the reader of the configured keys. A key that was replaced goes on signing for as long as {@link createCachedSecret}
- * does not notice: leave the old key record in DNS that long.
+ * Makes the reader of the configured keys. A key that was replaced goes on signing for as long as
+ * {@link createCachedSecret} does not notice: leave the old key record in DNS that long.
  *
  * Rejects as that does, with `settings-invalid` when the secret is no key that can sign.
  */
