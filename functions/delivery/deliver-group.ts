@@ -218,14 +218,29 @@ async function settleRest(
     const instead = mayGoRedacted(run, next, context) ? redact(next, context) : undefined;
     if (instead !== undefined) {
       redacted.push(instead);
-    } else if (conclusion === undefined && (run.isRenewed || mayBePutBack(next, context))) {
-      // Whatever its age, it was not tried by the policy of now, which the next attempt begins with.
+    } else if (
+      conclusion === undefined &&
+      (mayBePutBack(next, context) || mayBeRenewed(run, next, context))
+    ) {
       await putBackToNow(next, context);
     } else {
       await settleAlike(next, { run, conclusion: conclusion ?? outOfTime, context });
     }
   }
   return redacted;
+}
+
+/** A policy that is another one each time it is looked at keeps nobody's message longer than this past its time. */
+const renewalMs = 3_600_000;
+
+/** What has expired and was not tried by the policy of now yet, which the next attempt begins with. */
+function mayBeRenewed(
+  { isRenewed = false }: RunToSettle,
+  { message }: ClaimedRecord,
+  { ports }: DeliveryContext,
+): boolean {
+  const overMs = ports.now() - Date.parse(message.expiresAt);
+  return isRenewed && overMs >= 0 && overMs < renewalMs;
 }
 
 /**

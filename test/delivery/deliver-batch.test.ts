@@ -546,6 +546,16 @@ describe('policies', () => {
       });
     });
 
+    test('but not without end by one that changes all the time', async () => {
+      const harness = createSlowHost();
+      harness.stsAfresh = absent;
+      const one = record({ expiresAt: '2025-12-31T23:00:00Z' });
+      await harness.deliver(one);
+      expect(await harness.stores.messages.readDelivery(idOf(one), only)).toMatchObject({
+        recipients: [{ state: 'failed', status: '5.4.7' }],
+      });
+    });
+
     test('what expires by one that still stands is given up', async () => {
       const harness = createSlowHost();
       const one = record(expired);
