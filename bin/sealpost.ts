@@ -6,6 +6,7 @@ import { printable } from './commands/format-table.ts';
 import { type Command, CommandFailure, UsageError } from './commands/usage.ts';
 
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  collect: async () => (await import('./commands/collect.ts')).runCollect,
   deliver: async () => (await import('./commands/deliver.ts')).runDeliver,
   dns: async () => (await import('./commands/dns.ts')).runDns,
   exception: async () => (await import('./commands/exception.ts')).runException,
@@ -17,6 +18,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 
 const usage = `usage: sealpost COMMAND [options]
 
+  collect --socket PATH --url URL     Postfix's TLS results, for the organization's reports
   deliver FILE.eml --from A --to B…   one delivery attempt from this machine, without AWS
   dns NAME TYPE                       one look-up, validated by DNSSEC, with its chain of trust
   exception add|list|remove           domains to which a policy does not apply for a while
