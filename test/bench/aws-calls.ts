@@ -28,7 +28,10 @@ async function count(
 ): Promise<Measurement[]> {
   const clock = createVirtualClock(Date.UTC(2026, 0, 1));
   const chance = createChance(1);
-  const cloud = createCloud({ clock, chance }, () => {});
+  const complain = (what: string): never => {
+    throw new Error(what);
+  };
+  const cloud = createCloud({ clock, chance }, { arrived: () => {}, complain });
   const { domain, host } = makeQuietDomain('quiet.test', clock.now(), isGreylisting);
   const network = createNetwork({
     clock,
@@ -46,7 +49,7 @@ async function count(
       chance,
       settings: deliverySettings,
       observe: () => {},
-      spoil: (ports) => ports,
+      spoil: {},
     },
     createProcess({ clock, chance }),
   );

@@ -7,13 +7,17 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   BatchGetItemCommand,
+  type BatchGetItemCommandOutput,
   BatchWriteItemCommand,
+  type BatchWriteItemCommandOutput,
   DeleteItemCommand,
   GetItemCommand,
+  type KeysAndAttributes,
   PutItemCommand,
   QueryCommand,
   ScanCommand,
   UpdateItemCommand,
+  type WriteRequest,
 } from '@aws-sdk/client-dynamodb';
 import {
   DeleteObjectCommand,
@@ -29,7 +33,9 @@ import {
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import type { SimulatedBucket } from './bucket.ts';
 import type { Chance } from './chance.ts';
+import type { Item } from './expressions.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { SimulatedQueue } from './queue.ts';
 import type { SimulatedTable } from './table.ts';
@@ -39,8 +45,10 @@ export interface Cloud {
   readonly tables: ReadonlyMap<string, SimulatedTable>;
   readonly queue: SimulatedQueue;
   readonly deadLetters: { readonly body: string; readonly reason: string }[];
-  readonly objects: Map<string, Uint8Array>;
+  readonly bucket: SimulatedBucket;
   readonly calls: Map<string, number>;
+  /** Called for what must not happen. */
+  readonly complain: (what: string) => void;
 }
 
 /** How likely a call fails at this moment. */
@@ -68,9 +76,9 @@ export function createClients(cloud: Cloud, process: SimulatedProcess, weather: 
     send: (command: Command) => call(command, apply, { cloud, process, weather }),
   });
   return {
-    dynamoDb: client((command) => applyToTable(cloud, command)) as DynamoDBClient,
+    dynamoDb: client((command) => applyToTable(cloud, command, weather)) as DynamoDBClient,
     sqs: client((command) => applyToQueue(cloud, command, weather)) as SQSClient,
-    s3: client((command) => applyToBucket(cloud, command)) as S3Client,
+    s3: client((command) => applyToBucket(cloud, command, process)) as S3Client,
   };
 }
 
@@ -90,7 +98,7 @@ async function call(
     noteFailedWrite(command, process);
     throw named('ThrottlingException', 'Rate exceeded');
   }
-  let result = apply(command);
+  let result = tryOn(cloud, command, apply);
   if (chance.happens(failing)) {
     if (chance.happens(0.5)) {
       // The SDK tries again, and meets what its first try has done.
@@ -104,13 +112,24 @@ async function call(
   return result;
 }
 
-function noteFailedWrite({ input }: Command, process: SimulatedProcess): void {
-  const id = (input as { Key?: { id?: { S?: string } } }).Key?.id?.S;
-  if (id !== undefined) {
-    process.failedWrites.add(id);
-  } else {
-    process.failedAtMs.push(process.trueNow());
+/** What the simulation does not know is no failure of AWS, which the functions would take it for. */
+function tryOn(
+  { complain }: Cloud,
+  command: Command,
+  apply: (command: Command) => unknown,
+): unknown {
+  try {
+    return apply(command);
+  } catch (error) {
+    if (error instanceof TypeError) {
+      complain(`${command.constructor.name} is not simulated: ${error.message}`);
+    }
+    throw error;
   }
+}
+
+function noteFailedWrite({ input }: Command, process: SimulatedProcess): void {
+  process.noteFailure((input as { Key?: { id?: { S?: string } } }).Key?.id?.S);
 }
 
 function named(name: string, message: string): Error {
@@ -119,29 +138,13 @@ function named(name: string, message: string): Error {
   return error;
 }
 
-function applyToTable({ tables }: Cloud, command: Command): unknown {
+function applyToTable(cloud: Cloud, command: Command, weather: Weather): unknown {
+  const { tables } = cloud;
   if (command instanceof BatchWriteItemCommand) {
-    for (const [name, requests] of Object.entries(command.input.RequestItems ?? {})) {
-      for (const { DeleteRequest: remove, PutRequest: put } of requests) {
-        if (remove !== undefined) {
-          tables.get(name)?.delete({ TableName: name, Key: remove.Key });
-        } else {
-          tables.get(name)?.put({ TableName: name, Item: put?.Item });
-        }
-      }
-    }
-    return {};
+    return writeBatch(cloud, command, weather);
   }
   if (command instanceof BatchGetItemCommand) {
-    const responses = Object.entries(command.input.RequestItems ?? {}).map(
-      ([name, { Keys = [] }]) => [
-        name,
-        Keys.map((Key) => tables.get(name)?.get({ TableName: name, Key }).Item).filter(
-          (item) => item !== undefined,
-        ),
-      ],
-    );
-    return { Responses: Object.fromEntries(responses) };
+    return readBatch(cloud, command, weather);
   }
   const { TableName: name = '' } = command.input as { TableName?: string };
   const table = tables.get(name);
@@ -167,6 +170,52 @@ function applyToTable({ tables }: Cloud, command: Command): unknown {
     return table.scan(command.input);
   }
   throw new TypeError(`${command.constructor.name} is not simulated`);
+}
+
+/** Some of a batch may be left undone, in any order. */
+function isLeftUndone({ chance, failing }: Weather): boolean {
+  return chance.happens(failing() * 2);
+}
+
+function writeBatch(
+  { tables }: Cloud,
+  { input: { RequestItems: requests = {} } }: BatchWriteItemCommand,
+  weather: Weather,
+): BatchWriteItemCommandOutput {
+  const undone: Record<string, WriteRequest[]> = {};
+  for (const [name, list] of Object.entries(requests)) {
+    for (const request of list) {
+      const { DeleteRequest: remove, PutRequest: put } = request;
+      if (isLeftUndone(weather)) {
+        undone[name] = [...(undone[name] ?? []), request];
+      } else if (remove !== undefined) {
+        tables.get(name)?.delete({ TableName: name, Key: remove.Key });
+      } else {
+        tables.get(name)?.put({ TableName: name, Item: put?.Item });
+      }
+    }
+  }
+  return { UnprocessedItems: undone, $metadata: {} };
+}
+
+function readBatch(
+  { tables }: Cloud,
+  { input: { RequestItems: requests = {} } }: BatchGetItemCommand,
+  weather: Weather,
+): BatchGetItemCommandOutput {
+  const found: Record<string, Item[]> = {};
+  const undone: Record<string, KeysAndAttributes> = {};
+  for (const [name, { Keys: keys = [] }] of Object.entries(requests)) {
+    const left = keys.filter(() => isLeftUndone(weather));
+    found[name] = keys
+      .filter((key) => !left.includes(key))
+      .map((Key) => tables.get(name)?.get({ TableName: name, Key }).Item)
+      .filter((item) => item !== undefined);
+    if (left.length > 0) {
+      undone[name] = { Keys: left };
+    }
+  }
+  return { Responses: found, UnprocessedKeys: undone, $metadata: {} };
 }
 
 function applyToQueue(cloud: Cloud, command: Command, { chance, failing }: Weather): unknown {
@@ -201,20 +250,20 @@ function applyToQueue(cloud: Cloud, command: Command, { chance, failing }: Weath
   throw new TypeError(`${command.constructor.name} is not simulated`);
 }
 
-function applyToBucket({ objects }: Cloud, command: Command): unknown {
+function applyToBucket({ bucket }: Cloud, command: Command, process: SimulatedProcess): unknown {
   if (command instanceof PutObjectCommand) {
-    objects.set(command.input.Key ?? '', command.input.Body as Uint8Array);
+    bucket.put(command.input.Key ?? '', command.input.Body as Uint8Array, process);
     return {};
   }
   if (command instanceof GetObjectCommand) {
-    const object = objects.get(command.input.Key ?? '');
+    const object = bucket.get(command.input.Key ?? '', process);
     if (object === undefined) {
       throw new NoSuchKey({ message: 'no such key', $metadata: {} });
     }
     return { Body: streamOf(object), ContentLength: object.length };
   }
   if (command instanceof DeleteObjectCommand) {
-    objects.delete(command.input.Key ?? '');
+    bucket.delete(command.input.Key ?? '');
     return {};
   }
   throw new TypeError(`${command.constructor.name} is not simulated`);

@@ -8,12 +8,15 @@ import { createHash } from 'node:crypto';
 import { contentMark, type MessageSpec, readAddress, type SpecifiedRecipient } from './messages.ts';
 import type { Arrival } from './network.ts';
 import { type Demand, judgeChannel, type KnownPolicies } from './oracle.ts';
+import type { FinalReply } from './peer.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { SimulatedTable } from './table.ts';
 import type { Domain } from './truth.ts';
 
 export interface Books {
-  readonly violations: string[];
+  readonly violations: readonly string[];
+  /** Something happened that must not. */
+  violate(what: string): void;
   specify(spec: MessageSpec): void;
   /** A record went to the dead letters. */
   deadLettered(body: string, reason: string): void;
@@ -40,10 +43,8 @@ export interface Summary {
   /** Copies beyond the first. */
   readonly duplicates: number;
   readonly notifications: number;
-  /** From submission to the first copy, of recipients that got one. */
-  readonly medianDelaySeconds: number;
-  readonly p90DelaySeconds: number;
-  readonly p99DelaySeconds: number;
+  /** From submission to the first copy, of recipients that got one; the shortest first. */
+  readonly delaysSeconds: readonly number[];
   /** Stands for everything that became of every recipient. */
   readonly digest: string;
 }
@@ -56,9 +57,10 @@ interface BookOptions {
   readonly sinceMs: (process: SimulatedProcess) => number;
 }
 
+/** Without what was received: a run has room for books, not for mail. */
 interface Reception {
   readonly process: SimulatedProcess;
-  readonly taken: NonNullable<Arrival['taken']>;
+  readonly reply: FinalReply;
   readonly atMs: number;
 }
 
@@ -162,7 +164,7 @@ export function createBooks(options: BookOptions): Books {
     }
     const unexcused = receptions.find(
       (earlier) =>
-        earlier.taken.isHeard &&
+        earlier.reply.isHeard &&
         !earlier.process.isDead &&
         !earlier.process.failedWrites.has(rows.get(address)?.id ?? '') &&
         // What goes before the row is written may fail, too: the next attempt, or a notification.
@@ -174,7 +176,7 @@ export function createBooks(options: BookOptions): Books {
       violate(`${address} was sent a second copy, and nothing had gone wrong with the first`);
     }
     duplicates += receptions.length > 0 ? 1 : 0;
-    receptions.push({ process, taken, atMs: nowMs() });
+    receptions.push({ process, reply: taken.reply, atMs: nowMs() });
   };
 
   const receiveNotice = (arrival: Arrival, spec: MessageSpec): void => {
@@ -207,6 +209,7 @@ export function createBooks(options: BookOptions): Books {
 
   return {
     violations,
+    violate,
     specify: (spec) => {
       specs.set(spec.number, spec);
       for (const recipient of spec.recipients) {
@@ -302,16 +305,15 @@ export function createBooks(options: BookOptions): Books {
         ...counts,
         duplicates,
         notifications,
-        medianDelaySeconds: quantile(delays, 0.5),
-        p90DelaySeconds: quantile(delays, 0.9),
-        p99DelaySeconds: quantile(delays, 0.99),
+        delaysSeconds: delays,
         digest: createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 16),
       };
     },
   };
 }
 
-function quantile(sorted: readonly number[], share: number): number {
+/** The value below which that share of a list lies, which is sorted. */
+export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.floor(sorted.length * share)] ?? 0;
 }
 

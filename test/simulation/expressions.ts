@@ -277,10 +277,12 @@ const clauses: Readonly<Record<string, (cursor: Cursor) => Change>> = {
     const value = parseOperand(cursor);
     return (subject, target) => {
       const key = name(subject);
-      const taken = new Set(value(subject)?.SS ?? unknown('a set to take away'));
-      const left = (subject.item[key]?.SS ?? []).filter((text) => !taken.has(text));
+      const taken = value(subject);
+      const type = taken?.NS === undefined ? 'SS' : 'NS';
+      const away = new Set(taken?.[type] ?? unknown('a set to take away'));
+      const left = (subject.item[key]?.[type] ?? []).filter((element) => !away.has(element));
       if (left.length > 0) {
-        target[key] = { SS: left };
+        target[key] = type === 'NS' ? { NS: left } : { SS: left };
       } else {
         // DynamoDB has no empty sets.
         delete target[key];

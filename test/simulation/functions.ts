@@ -9,6 +9,7 @@ import { createRetryTable } from '../../functions/adapters/aws/retry-table.ts';
 import { createWaitingIndex } from '../../functions/adapters/aws/waiting-index.ts';
 import { createWholeMessages } from '../../functions/adapters/aws/whole-messages.ts';
 import { finalReplyTimeoutMsDefault } from '../../functions/adapters/net/smtp-timeouts.ts';
+import { rememberAbsence } from '../../functions/delivery/back-off.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
@@ -16,7 +17,7 @@ import { createHostLimits } from '../../functions/delivery/host-limits.ts';
 import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
 import { reconcileOverdue } from '../../functions/delivery/reconcile-overdue.ts';
 import { requeueDue } from '../../functions/delivery/requeue-due.ts';
-import { requeueWaiting } from '../../functions/delivery/requeue-waiting.ts';
+import { requeueWaiting, type WaitingPorts } from '../../functions/delivery/requeue-waiting.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
@@ -39,8 +40,13 @@ export interface Installation {
   readonly chance: Chance;
   readonly settings: DeliverySettings;
   readonly observe: (event: DeliveryEvent) => void;
-  /** Puts bugs in, to see them found. */
-  readonly spoil: (ports: DeliveryPorts) => DeliveryPorts;
+  readonly spoil: Spoil;
+}
+
+/** Puts bugs in, to see them found. */
+export interface Spoil {
+  readonly delivery?: (ports: DeliveryPorts) => DeliveryPorts;
+  readonly requeue?: (ports: WaitingPorts) => WaitingPorts;
 }
 
 export const bucket = 'mail';
@@ -56,7 +62,8 @@ export type Deliver = (records: readonly QueueRecord[]) => Promise<string[]>;
 
 export function createDelivery(installation: Installation, process: SimulatedProcess): Deliver {
   const { settings, spoil } = installation;
-  const ports = spoil(createPorts(installation, process));
+  const made = createPorts(installation, process);
+  const ports = spoil.delivery?.(made) ?? made;
   const limits = createHostLimits(settings.connectionsPerMxMax);
   return async (records) => {
     const { now, openChannel } = ports;
@@ -126,7 +133,7 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
       }),
     }),
     openChannel: network.openChannel(process),
-    backoffs: createBackoffTable({ client, tableName: 'retries' }),
+    backoffs: rememberAbsence(createBackoffTable({ client, tableName: 'retries' }), now),
     observe,
   };
 }
@@ -135,15 +142,21 @@ function createStores(
   installation: Installation,
   process: SimulatedProcess,
 ): Pick<DeliveryPorts, 'messages' | 'retries' | 'queue' | 'contents'> {
-  const {
-    dynamoDb: client,
-    s3,
-    sqs,
-  } = createClients(installation.cloud, process, installation.weather);
+  const { cloud, weather, settings } = installation;
+  const { dynamoDb: client, s3, sqs } = createClients(cloud, process, weather);
   const contents = createContentBucket({ client: s3, bucket });
   return {
-    messages: createMessageTable({ client, tableName: 'messages' }),
-    retries: createRetryTable({ client, tableName: 'retries', now: process.now }),
+    messages: createMessageTable({
+      client,
+      tableName: 'messages',
+      historyDays: settings.historyDays,
+    }),
+    retries: createRetryTable({
+      client,
+      tableName: 'retries',
+      now: process.now,
+      pause: process.pass,
+    }),
     contents,
     queue: createMailQueue({
       client: sqs,
@@ -154,26 +167,27 @@ function createStores(
   };
 }
 
-/** One run of the function that is called each minute. */
+/** One run of the function that is called each minute. As its handler has it, its queue has no place for bodies. */
 export async function requeue(
-  installation: Installation,
+  { cloud, weather, observe, chance, spoil }: Installation,
   process: SimulatedProcess,
 ): Promise<void> {
-  const { cloud, weather, observe, chance } = installation;
   const { now } = process;
-  const { queue } = createStores(installation, process);
-  const { dynamoDb: client } = createClients(cloud, process, weather);
-  const ports = {
+  const { dynamoDb: client, sqs } = createClients(cloud, process, weather);
+  const table = { client, tableName: 'retries', pause: process.pass };
+  const made: WaitingPorts = {
     now,
     random: chance.random,
-    queue,
     observe,
-    reader: createRetryReader({ client, tableName: 'retries', random: chance.random }),
-    backoffs: createBackoffTable({ client, tableName: 'retries' }),
+    queue: createMailQueue({ client: sqs, queueUrl: deliveryQueueUrl, deadLetterQueueUrl }),
+    reader: createRetryReader({ ...table, random: chance.random }),
+    backoffs: createBackoffTable(table),
   };
-  const deadlineMs = now() + 50_000;
-  await requeueDue(ports, deadlineMs);
-  await requeueWaiting(ports, deadlineMs);
+  const ports = spoil.requeue?.(made) ?? made;
+  const deadlineMs = now() + 45_000;
+  const underWay = [requeueDue(ports, deadlineMs), requeueWaiting(ports, deadlineMs)] as const;
+  await Promise.allSettled(underWay);
+  await Promise.all(underWay);
 }
 
 /** One run of the function that is called each hour. */

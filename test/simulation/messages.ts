@@ -54,10 +54,10 @@ export function makeMessage(
   { chance, recipientDomains, senderDomains }: Traffic,
 ): MessageSpec {
   const asks = chance.weigh({ nothing: 82, explicit: 8, tag: 4, header: 6 });
-  const count = chance.weigh({ '1': 80, '2': 12, '4': 8 });
+  const count = Number(chance.weigh({ '1': 80, '2': 12, '4': 8 }));
   const one = chance.pick(recipientDomains);
   const several = chance.happens(0.5);
-  const recipients = Array.from({ length: Number(count) }, (_, index): SpecifiedRecipient => {
+  const recipients = Array.from({ length: count }, (_, index): SpecifiedRecipient => {
     const domain = several ? chance.pick(recipientDomains) : one;
     const local = `${chance.happens(0.02) ? 'unknown-' : ''}r${number}.${index}`;
     const tag = asks === 'tag' && index === 0 ? '+requiretls' : '';

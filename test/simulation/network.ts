@@ -37,7 +37,7 @@ export interface Arrival {
   readonly openedAtMs: number;
   readonly encrypted: boolean;
   readonly process: SimulatedProcess;
-  readonly part: Omit<Taken, 'isHeard'>;
+  readonly part: Omit<Taken, 'reply'>;
   /** Absent where only a part came, or the host put the sender off. */
   readonly taken?: Taken;
 }
@@ -248,8 +248,34 @@ async function open(
   if (chance.happens(host.manner.busy)) {
     throw refusal(target, 'greeting-refused', '421 4.3.2 too many connections');
   }
+  await passEarly(chance, host, { process, target });
   const shown = takeTls(target, truth);
   return createChannel(options, greylist, { process, target, host, truth, shown });
+}
+
+/** Up to the first EHLO and STARTTLS nothing is at stake but time: the host closes, falls silent or refuses there too. */
+async function passEarly(
+  chance: Chance,
+  { manner }: Host,
+  { process, target }: Opening,
+): Promise<void> {
+  const at = chance.pick(['greeting', 'EHLO', 'STARTTLS'] as const);
+  if (chance.happens(manner.closes / 4)) {
+    throw refusal(target, 'connection-lost', `closed at ${at}`);
+  }
+  if (chance.happens(manner.stalls / 4)) {
+    const { greetingMs, commandMs } = defaultSmtpTimeouts;
+    await process.pass(at === 'greeting' ? greetingMs : commandMs);
+    throw refusal(target, 'smtp-timeout', `silent at ${at}`);
+  }
+  if (chance.happens(manner.defers / 2)) {
+    const code = {
+      greeting: 'greeting-refused',
+      EHLO: 'ehlo-refused',
+      STARTTLS: 'starttls-deferred',
+    } as const;
+    throw refusal(target, code[at], `451 4.3.2 at ${at}`);
+  }
 }
 
 function refusal(target: ChannelTarget, code: FailureCode, reason: string): TransportSecurityError {

@@ -10,7 +10,12 @@ export interface Taken {
   readonly mail: string;
   readonly recipients: readonly string[];
   readonly content: string;
-  /** Whether the whole of the reply that says so reached the client. */
+  readonly reply: FinalReply;
+}
+
+/** What a host said of a message that it took. */
+export interface FinalReply {
+  /** Whether all of it reached the client. */
   isHeard: boolean;
 }
 
@@ -30,7 +35,7 @@ export interface PeerOptions {
   readonly close: () => void;
   readonly took: (taken: Taken) => void;
   /** Content of which the host got a part, and will get no more. */
-  readonly saw: (part: Omit<Taken, 'isHeard'>) => void;
+  readonly saw: (part: Omit<Taken, 'reply'>) => void;
   /** Mailboxes that do not exist. */
   readonly isUnknown: (address: string) => boolean;
   /** When each pair of reverse-path and forward-path was first seen (greylisting). */
@@ -100,11 +105,11 @@ export function startPeer(options: PeerOptions): PeerSession {
         mail: session.mail,
         recipients: session.recipients,
         content,
-        isHeard: false,
+        reply: { isHeard: false },
       };
       options.took(taken);
       say('250 2.0.0 taken\r\n', () => {
-        taken.isHeard = true;
+        taken.reply.isHeard = true;
       });
       if (chance.happens(host.manner.dies)) {
         session.isOver = true;

@@ -15,6 +15,10 @@ export interface SimulatedProcess {
   readonly failedWrites: Set<string>;
   /** When other calls failed, of which it is not known whose message they were for; epoch milliseconds. */
   readonly failedAtMs: number[];
+  /** A call failed; `id`: the message whose row was to be written. */
+  noteFailure(id?: string): void;
+  /** It died, or a call of its failed since that moment. */
+  isTroubled(sinceMs: number): boolean;
   /** Calls back when it ends before its time; the last one asked for counts. */
   onDeath(call: () => void): void;
   /** Ends it: whatever it waits for never comes. */
@@ -40,6 +44,9 @@ export function createProcess({
   const skewMs = chance.between(-skewMsMax, skewMsMax);
   let died = (): void => {};
   let isDead = false;
+  const failedWrites = new Set<string>();
+  const failedAtMs: number[] = [];
+  let lastFailureMs = Number.NEGATIVE_INFINITY;
   let momentsLeft = Number.POSITIVE_INFINITY;
   const never = new Promise<void>(() => {});
   const unlessDead = (run: () => void) => (): void => {
@@ -65,8 +72,17 @@ export function createProcess({
     get isDead() {
       return isDead;
     },
-    failedWrites: new Set(),
-    failedAtMs: [],
+    failedWrites,
+    failedAtMs,
+    noteFailure: (id) => {
+      lastFailureMs = clock.now();
+      if (id === undefined) {
+        failedAtMs.push(lastFailureMs);
+      } else {
+        failedWrites.add(id);
+      }
+    },
+    isTroubled: (sinceMs) => isDead || lastFailureMs >= sinceMs,
     onDeath: (call) => {
       died = call;
     },

@@ -3,13 +3,14 @@
  * books must balance.
  */
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
-import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
 import { deliverySettings } from '../delivery-settings.ts';
 import type { Cloud } from './aws.ts';
 import { createBooks, type Summary } from './books.ts';
+import { createBucket } from './bucket.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
-import { makeDeadDomain, makeWorld, type World } from './domains.ts';
+import { makeCalmWorld, makeDeadDomain, makeWorld, type World } from './domains.ts';
+import type { Item } from './expressions.ts';
 import {
   bucket,
   createDelivery,
@@ -18,6 +19,7 @@ import {
   invocationMs,
   reconcile,
   requeue,
+  type Spoil,
 } from './functions.ts';
 import { contentOf, isUnknownMailbox, makeMessage, recordOf } from './messages.ts';
 import { createNetwork } from './network.ts';
@@ -30,8 +32,10 @@ export interface SimulationOptions {
   readonly seed: number;
   /** Messages for one dead domain, all at once, an hour after the beginning. */
   readonly backlog?: number;
+  /** Nothing fails: neither hosts, nor AWS, nor functions. */
+  readonly isCalm?: boolean;
   /** Puts bugs in. */
-  readonly spoil?: Installation['spoil'];
+  readonly spoil?: Spoil;
   /** How many invocations of the delivery function are killed half-way; default 2 %. */
   readonly deaths?: number;
   /** How many records come twice; default 0.5 %. */
@@ -90,7 +94,14 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const chance = createChance(options.seed);
   const clock = createVirtualClock(startMs);
   const world = createWorld(options, chance);
-  const cloud = createCloud({ clock, chance }, () => wake(), options.duplicates ?? 0.005);
+  const cloud = createCloud(
+    { clock, chance },
+    {
+      arrived: () => wake(),
+      complain: (what) => books.violate(what),
+      duplicates: options.duplicates ?? (options.isCalm === true ? 0 : 0.005),
+    },
+  );
   const sinceMs = new Map<SimulatedProcess, number>();
   const books = createBooks({
     nowMs: clock.now,
@@ -98,7 +109,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     messages: tableOf(cloud, 'messages'),
     sinceMs: (process) => sinceMs.get(process) ?? startMs,
   });
-  tableOf(cloud, 'messages').observe(books.rowWritten);
+  tableOf(cloud, 'messages').observe((item) => {
+    books.rowWritten(item);
+    cloud.bucket.rowWritten(item);
+  });
   tableOf(cloud, 'policies').observe(books.policyWritten);
   const counts = { invocations: 0, killed: 0, faults: 0, redriven: 0 };
   const network = createNetwork({
@@ -115,10 +129,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     network,
     counts,
     sinceMs,
-    weather: createWeather(clock, chance),
+    weather: options.isCalm === true ? { chance, failing: () => 0 } : createWeather(clock, chance),
     settings: settingsFor(world),
-    observe: (event) => noteEvent(event, counts, books.violations),
-    spoil: options.spoil ?? ((ports: DeliveryPorts) => ports),
+    observe: (event) => noteEvent(event, counts, books.violate),
+    spoil: options.spoil ?? {},
   };
   const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
@@ -133,6 +147,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     books.deadLettered(body, reason);
   }
   const summary = books.close({ isWhole: options.hours === undefined });
+  if (options.hours === undefined) {
+    for (const key of cloud.bucket.leftBehind()) {
+      books.violate(`object ${key} was left behind, and nothing had gone wrong`);
+    }
+  }
   return {
     seed: options.seed,
     messages: options.messages,
@@ -147,19 +166,30 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
-function noteEvent(event: DeliveryEvent, counts: { faults: number }, violations: string[]): void {
+function noteEvent(
+  event: DeliveryEvent,
+  counts: { faults: number },
+  violate: (what: string) => void,
+): void {
+  if (event.kind === 'content-lost') {
+    violate(`the body of ${event.id} was gone when its sender was to be told`);
+  }
   if (event.kind !== 'fault') {
     return;
   }
   counts.faults += 1;
   if (event.error instanceof TypeError || event.error instanceof RangeError) {
-    violations.push(`a bug: ${event.error.stack?.slice(0, 600)}`);
+    violate(`a bug: ${event.error.stack?.slice(0, 600)}`);
   }
 }
 
-function createWorld({ backlog = 0 }: SimulationOptions, chance: Chance): World {
+const domainsMax = 150;
+
+function createWorld({ backlog = 0, isCalm = false }: SimulationOptions, chance: Chance): World {
   const span = { startMs, endMs: startMs + arrivalMs + dayMs };
-  const { domains, hosts } = makeWorld(150, span, chance);
+  const { domains, hosts } = isCalm
+    ? makeCalmWorld(domainsMax, startMs)
+    : makeWorld(domainsMax, span, chance);
   if (backlog === 0) {
     return { domains, hosts };
   }
@@ -186,11 +216,19 @@ function settingsFor({ domains }: World): Installation['settings'] {
   };
 }
 
-/** AWS with nothing in it yet. `arrived` is called when there is something to receive. */
+export interface CloudOptions {
+  /** Called when there is something to receive. */
+  readonly arrived: () => void;
+  /** Called for what must not happen. */
+  readonly complain: (what: string) => void;
+  /** How many records come twice; default none. */
+  readonly duplicates?: number;
+}
+
+/** AWS with nothing in it yet. */
 export function createCloud(
   parts: { readonly clock: VirtualClock; readonly chance: Chance },
-  arrived: () => void,
-  duplicates = 0,
+  { arrived, complain, duplicates = 0 }: CloudOptions,
 ): Cloud {
   const waiting = { partition: 'waiting' };
   return {
@@ -206,6 +244,7 @@ export function createCloud(
               WaitingByAge: { ...waiting, sort: 'submittedAtMs' },
             },
             isForgotten: (sort) => sort.startsWith('why#'),
+            keep: withoutHistory,
           },
           parts,
         ),
@@ -221,9 +260,19 @@ export function createCloud(
       arrived,
     }),
     deadLetters: [],
-    objects: new Map(),
+    bucket: createBucket({ nowMs: parts.clock.now, complain }),
     calls: new Map(),
+    complain,
   };
+}
+
+/** A row that is finished, without what only people ask for: that is most of it. */
+function withoutHistory(item: Item): Item {
+  if (item['removeAtSeconds'] === undefined || item['why'] === undefined) {
+    return item;
+  }
+  const { why: _why, ...rest } = item;
+  return rest;
 }
 
 function tableOf({ tables }: Cloud, name: string): SimulatedTable {
@@ -251,18 +300,21 @@ function createWeather(clock: VirtualClock, chance: Chance): Installation['weath
 
 /** Messages come in evenly over a day. Gives whether all of them have. */
 function submitAll(
-  { messages, backlog = 0 }: SimulationOptions,
-  { clock, cloud, chance }: Run,
+  { messages, seed, backlog = 0 }: SimulationOptions,
+  { clock, cloud }: Run,
   { world, books }: { readonly world: World; readonly books: ReturnType<typeof createBooks> },
 ): () => boolean {
-  const names = [...world.domains.keys()].filter((name) => name !== deadDomain);
-  const traffic = { chance, recipientDomains: names, senderDomains: names };
+  const names = [...world.domains.values()].flatMap(({ name, share }) =>
+    name === deadDomain ? [] : Array.from({ length: share }, () => name),
+  );
+  // Messages have a chance of their own, so that they are the same whatever else happens.
+  const traffic = { chance: createChance(seed), recipientDomains: names, senderDomains: names };
   let submitted = 0;
   const submit = (spec: ReturnType<typeof makeMessage>): void => {
     books.specify(spec);
     const key = `in/${spec.number}`;
     if (spec.stored) {
-      cloud.objects.set(key, Buffer.from(contentOf(spec)));
+      cloud.bucket.put(key, Buffer.from(contentOf(spec)));
     }
     const body = recordOf(spec, bucket, key);
     books.recorded(body, spec);
@@ -278,7 +330,6 @@ function submitAll(
   clock.at(startMs, next);
   let isBacklogIn = backlog === 0;
   clock.at(startMs + hourMs, () => {
-    // Its own chance, so that the other messages are the same with and without it.
     const quiet = { ...traffic, chance: createChance(7), recipientDomains: [deadDomain] };
     for (let index = 0; index < backlog; index += 1) {
       const { poison: _poison, ...spec } = makeMessage(messages + index, clock.now(), quiet);
@@ -290,7 +341,10 @@ function submitAll(
 }
 
 /** Calls the delivery function with what is in the queue, as the event source mapping does. */
-function startPolling(run: Run, { deaths = 0.02 }: SimulationOptions): () => void {
+function startPolling(
+  run: Run,
+  { isCalm = false, deaths = isCalm ? 0 : 0.02 }: SimulationOptions,
+): () => void {
   const { clock, cloud, counts } = run;
   const idle: { process: SimulatedProcess; deliver: Deliver }[] = [];
   let active = 0;
@@ -305,6 +359,7 @@ function startPolling(run: Run, { deaths = 0.02 }: SimulationOptions): () => voi
     run.sinceMs.set(process, clock.now());
     const end = (): void => {
       callOffTimeout();
+      callOffDeath();
       active -= 1;
       wake();
     };
@@ -314,7 +369,11 @@ function startPolling(run: Run, { deaths = 0.02 }: SimulationOptions): () => voi
     };
     process.onDeath(kill);
     const callOffTimeout = clock.at(clock.now() + invocationMs, process.die);
-    if (run.chance.happens(deaths)) {
+    // At a call, or at any time: in the middle of a dialogue too.
+    const callOffDeath = run.chance.happens(deaths / 2)
+      ? clock.at(clock.now() + run.chance.below(10_000), process.die)
+      : () => {};
+    if (run.chance.happens(deaths / 2)) {
       process.dieAfter(run.chance.between(1, 60));
     }
     const records = receipts.map(({ handle, message }) => ({
@@ -414,16 +473,23 @@ function startTimetable(
 /** Runs of requeuing that would find nothing at all are left out: an idle night costs nothing. */
 function isAnythingDue({ cloud, clock }: Run): boolean {
   const retries = tableOf(cloud, 'retries');
-  if (retries.size > 200) {
-    return true;
-  }
-  const soonMs = clock.now() + 5 * minuteMs;
+  const soonMs = clock.now() + minuteMs;
   const soon = new Date(soonMs).toISOString().slice(0, 16).replace(/\D/g, '');
-  for (const { bucket: name, nextProbeAtMs } of retries.items()) {
-    const partition = name?.S ?? '';
-    const isProbe = Number(nextProbeAtMs?.N ?? Number.POSITIVE_INFINITY) <= soonMs;
-    if (isProbe || (/^\d/.test(partition) && partition < soon)) {
+  for (const name of retries.partitionKeys()) {
+    if (/^\d/.test(name) && name < soon) {
       return true;
+    }
+    // Back-offs; nearly every other partition is a minute, or of what waits for a domain that has one.
+    if (name.startsWith('backoff#')) {
+      const isProbeDue = retries
+        .itemsOf(name)
+        .some(
+          ({ nextProbeAtMs, recovered }) =>
+            recovered?.BOOL === true || Number(nextProbeAtMs?.N) <= soonMs,
+        );
+      if (isProbeDue) {
+        return true;
+      }
     }
   }
   return false;

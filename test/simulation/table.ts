@@ -23,8 +23,10 @@ interface Keys {
 
 export interface TableShape extends Keys {
   readonly indexes?: Readonly<Record<string, Keys>>;
-  /** Sort keys of items that nobody ever reads again: they are counted, and not kept. */
+  /** Sort keys of items that nobody ever reads again: they are not kept. */
   readonly isForgotten?: (sort: string) => boolean;
+  /** What is kept of an item; default all of it. For attributes that nobody reads again. */
+  readonly keep?: (item: Item) => Item;
 }
 
 export interface SimulatedTable {
@@ -37,7 +39,8 @@ export interface SimulatedTable {
   /** What is in it, for whoever keeps the books. */
   items(): Iterable<Item>;
   find(partition: string, sort?: string): Item | undefined;
-  readonly size: number;
+  partitionKeys(): Iterable<string>;
+  itemsOf(partition: string): Item[];
   /** Called with each item written. */
   observe(observer: (item: Item) => void): void;
 }
@@ -73,7 +76,6 @@ export function createTable(
     places: new Map<string, readonly [string, string]>(),
   }));
   let observer: (item: Item) => void = () => {};
-  let size = 0;
 
   const sortOf = (item: Item): string =>
     shape.sort === undefined ? '' : keyText(item, shape.sort);
@@ -93,9 +95,9 @@ export function createTable(
       index.places.set(id, next);
     }
   };
-  const write = (partition: string, sort: string, item: Item | undefined): void => {
+  const write = (partition: string, sort: string, given: Item | undefined): void => {
+    const item = given && (shape.keep?.(given) ?? given);
     const before = find(partition, sort);
-    size += Number(item !== undefined) - Number(before !== undefined);
     if (item === undefined) {
       remove(partitions, partition, sort);
     } else {
@@ -175,9 +177,8 @@ export function createTable(
       }
     },
     find,
-    get size() {
-      return size;
-    },
+    partitionKeys: () => partitions.keys(),
+    itemsOf: (partition) => [...(partitions.get(partition)?.items.values() ?? [])],
     observe: (next) => {
       observer = next;
     },
@@ -251,12 +252,27 @@ function check(
 /** The value that the key condition wants the partition key to have. */
 function partitionAskedFor(input: QueryCommandInput, attribute: string): string {
   const expression = input.KeyConditionExpression ?? '';
-  for (const [, name = '', value = ''] of expression.matchAll(/(#?\w+)\s*=\s*(:\w+)/g)) {
+  for (const [name, value] of equalitiesOf(expression)) {
     if ((input.ExpressionAttributeNames?.[name] ?? name) === attribute) {
       return input.ExpressionAttributeValues?.[value]?.S ?? '';
     }
   }
   throw new TypeError(`a query names its partition: ${expression}`);
+}
+
+const equalities = new Map<string, readonly (readonly [name: string, value: string])[]>();
+
+/** The comparisons `name = :value` of an expression; read once, as there are few. */
+function equalitiesOf(expression: string): readonly (readonly [name: string, value: string])[] {
+  const known = equalities.get(expression);
+  if (known !== undefined) {
+    return known;
+  }
+  const found = [...expression.matchAll(/(#?\w+)\s*=\s*(:\w+)/g)].map(
+    ([, name = '', value = '']) => [name, value] as const,
+  );
+  equalities.set(expression, found);
+  return found;
 }
 
 function readPage(

@@ -112,6 +112,8 @@ export interface DomainSettings {
 
 export interface Domain {
   readonly name: string;
+  /** How often mail is written to it, beside others. */
+  readonly share: number;
   readonly timeline: Timeline<DomainTruth>;
   readonly settings: DomainSettings;
 }

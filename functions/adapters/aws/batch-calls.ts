@@ -1,5 +1,5 @@
 /** BatchWriteItem and BatchGetItem, in as many calls as it takes: what DynamoDB leaves unprocessed is asked for again. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
@@ -17,16 +17,25 @@ const readsMax = 100;
 /** Pauses before what was left unprocessed is asked for again; DynamoDB is over its capacity then. */
 const pausesMs = [50, 100, 200, 400, 800, 1_600] as const;
 
+/** A table that is asked in batches. */
+export interface BatchTable extends Table {
+  /** Resolves after so many milliseconds; default: on the machine's clock. */
+  readonly pause?: (ms: number) => Promise<unknown>;
+}
+
 /**
  * Puts and deletes, each by itself: some may be done where the call rejects. No two may name the same key.
  *
  * @throws {TransportSecurityError} `store-unavailable`
  */
-export async function writeItems(table: Table, requests: readonly WriteRequest[]): Promise<void> {
-  const { client, tableName } = table;
+export async function writeItems(
+  table: BatchTable,
+  requests: readonly WriteRequest[],
+): Promise<void> {
+  const { client, tableName, pause = sleep } = table;
   for (let start = 0; start < requests.length; start += writesMax) {
     await untilProcessed(
-      `BatchWriteItem on table ${tableName}`,
+      { doing: `BatchWriteItem on table ${tableName}`, pause },
       requests.slice(start, start + writesMax),
       async (left) => {
         const { UnprocessedItems } = await client.send(
@@ -43,12 +52,15 @@ export async function writeItems(table: Table, requests: readonly WriteRequest[]
  *
  * @throws {TransportSecurityError} `store-unavailable`
  */
-export async function readItems(table: Table, keys: readonly Item[]): Promise<readonly Item[]> {
-  const { client, tableName } = table;
+export async function readItems(
+  table: BatchTable,
+  keys: readonly Item[],
+): Promise<readonly Item[]> {
+  const { client, tableName, pause = sleep } = table;
   const items: Item[] = [];
   for (let start = 0; start < keys.length; start += readsMax) {
     await untilProcessed(
-      `BatchGetItem on table ${tableName}`,
+      { doing: `BatchGetItem on table ${tableName}`, pause },
       keys.slice(start, start + readsMax),
       async (left) => {
         const { Responses, UnprocessedKeys } = await client.send(
@@ -65,7 +77,7 @@ export async function readItems(table: Table, keys: readonly Item[]): Promise<re
 }
 
 async function untilProcessed<T>(
-  doing: string,
+  { doing, pause }: { readonly doing: string; readonly pause: (ms: number) => Promise<unknown> },
   requests: readonly T[],
   send: (left: readonly T[]) => Promise<readonly T[]>,
 ): Promise<void> {

@@ -19,7 +19,7 @@ import type {
 } from '../../delivery/requeue-ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
-import { readItems, writeItems } from './batch-calls.ts';
+import { type BatchTable, readItems, writeItems } from './batch-calls.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import { type Item, integer, itemReader, text } from './item.ts';
 import {
@@ -38,7 +38,7 @@ const pageItemsMax = 100;
 
 const drainedKey: Item = { bucket: text('requeue'), entry: text('drained') };
 
-export interface RetryReaderOptions extends Table {
+export interface RetryReaderOptions extends BatchTable {
   /** As many as the writer of the table has; default as there. */
   readonly shards?: number;
   /** Uniform in [0, 1): with which shard a search begins. */
@@ -118,7 +118,7 @@ async function readWaiting(
 }
 
 /** A pointer without its item is stale, and so is one that points nowhere. */
-async function followPointers(table: Table, pointers: readonly Item[]): Promise<WaitingPage> {
+async function followPointers(table: BatchTable, pointers: readonly Item[]): Promise<WaitingPage> {
   const targets = new Map<string, Item>();
   const stale: RetryKey[] = [];
   for (const pointer of pointers) {
@@ -209,7 +209,7 @@ function keyOf({ bucket, entry }: Item): { readonly bucket: string; readonly ent
   return { bucket: bucket?.S ?? '', entry: entry?.S ?? '' };
 }
 
-async function remove(table: Table, keys: readonly RetryKey[]): Promise<void> {
+async function remove(table: BatchTable, keys: readonly RetryKey[]): Promise<void> {
   // A call that names a key twice is refused.
   const distinct = new Map(
     keys

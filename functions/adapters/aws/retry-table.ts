@@ -13,8 +13,7 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import type { RetryStore } from '../../delivery/ports.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
-import { writeItems } from './batch-calls.ts';
-import type { Table } from './conditional-update.ts';
+import { type BatchTable, writeItems } from './batch-calls.ts';
 import { type Item, integer, text } from './item.ts';
 import { shardOf } from './shard.ts';
 import { orUnavailable } from './store-failure.ts';
@@ -27,7 +26,7 @@ export const waitShards = 16;
 
 const minuteMs = 60_000;
 
-export interface RetryTableOptions extends Table {
+export interface RetryTableOptions extends BatchTable {
   /** As many as the reader of the table asks for; default {@link retryShardsDefault}. */
   readonly shards?: number;
   readonly now: () => number;
@@ -64,7 +63,7 @@ export function createRetryTable(options: RetryTableOptions): RetryStore {
         targetEntry: item.entry,
       };
       await writeItems(
-        { client, tableName },
+        options,
         [item, pointer].map((Item) => ({ PutRequest: { Item } })),
       );
     },
