@@ -120,7 +120,7 @@ const handshakeStep = 7;
 
 /** Cuts after each octet in turn, until there are no more. */
 async function cutEverywhere(course: Omit<Course, 'cut'>, cut: Omit<Cut, 'after'>): Promise<void> {
-  const seen: string[] = [];
+  const seen = new Set<string>();
   for (let after = 0, isWhole = false; !isWhole; ) {
     const one = { ...course, cut: { ...cut, after } };
     const end = await run(one);
@@ -129,14 +129,13 @@ async function cutEverywhere(course: Omit<Course, 'cut'>, cut: Omit<Cut, 'after'
     } catch (error) {
       throw new Error(`cut after ${after} octets: ${JSON.stringify(end)}`, { cause: error });
     }
-    if (seen.at(-1) !== phaseOf(end)) {
-      seen.push(phaseOf(end));
-    }
+    seen.add(phaseOf(end));
     after += codeOf(end) === 'tls-handshake-failed' ? handshakeStep : 1;
     isWhole = !end.hasCut;
   }
-  // Each was cut off, from what was never sent to what was taken.
-  expect(seen).toEqual(phases);
+  // Each was cut off, from what was never sent to what was taken. At their borders they may alternate: an ECDSA signature
+  // is not of the same length in each handshake.
+  expect(seen).toEqual(new Set(phases));
 }
 
 const ways = ['aborted', 'ended'] as const;
