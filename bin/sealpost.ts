@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   exception: async () => (await import('./commands/exception.ts')).runException,
   policy: async () => (await import('./commands/policy.ts')).runPolicy,
   queue: async () => (await import('./commands/queue.ts')).runQueue,
+  report: async () => (await import('./commands/report.ts')).runReport,
   rule: async () => (await import('./commands/rule.ts')).runRule,
   why: async () => (await import('./commands/why.ts')).runWhy,
 };
@@ -25,6 +26,8 @@ const usage = `usage: sealpost COMMAND [options]
   policy list|show|refresh|set|forget the cache of MTA-STS policies
   queue list|show|retry|hold|release|cancel|override|dead
                                       messages that wait, and what to do with them
+  report list|show|sessions|failures|reporters|enforce
+                                      TLS reports that others sent, and what they say
   rule add|list|remove|test           tagging rules: which messages demand what
   why ID                              why each attempt of a message went as it went
 

@@ -169,6 +169,36 @@ export interface ReconcileEnvironment {
   readonly SEALPOST_EXCEPTIONS: readonly PolicyException[];
 }
 
+/** Whose TLS reports are counted. */
+export interface ReportInboxSetting {
+  /** Policy domains. */
+  readonly domains: readonly string[];
+  /** `mx` patterns of their policies: under DANE reports are about MX hosts (RFC 8460 §1.1). */
+  readonly mxHosts: readonly string[];
+  /** Of the sessions of a day; a metric tells of more. */
+  readonly failurePercentMax: number;
+}
+
+/** The reading of TLS reports that came in. */
+export interface ReceiveReportEnvironment {
+  readonly SEALPOST_NETWORK: NetworkSetting;
+  readonly SEALPOST_REPORT_TABLE: string;
+  readonly SEALPOST_REPORT_BUCKET: string;
+  readonly SEALPOST_REPORT_INBOX: ReportInboxSetting;
+}
+
+/** `POST /tlsrpt`. */
+export interface PostReportEnvironment {
+  readonly SEALPOST_REPORT_BUCKET: string;
+  readonly SEALPOST_REPORT_INBOX: ReportInboxSetting;
+}
+
+/** The daily look at received TLS reports. */
+export interface CheckReportsEnvironment {
+  readonly SEALPOST_REPORT_TABLE: string;
+  readonly SEALPOST_REPORT_INBOX: ReportInboxSetting;
+}
+
 /** The scheduled refresh of cached MTA-STS policies. */
 export interface RefreshPoliciesEnvironment {
   readonly SEALPOST_NETWORK: NetworkSetting;

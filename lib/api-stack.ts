@@ -4,10 +4,12 @@ import type { Construct } from 'constructs';
 import type {
   DeliverySettings,
   NetworkSetting,
+  PostReportEnvironment,
+  ReportInboxSetting,
   SubmitEnvironment,
 } from '../functions/environment.ts';
 import type { DeliveryStack, DeliveryStackProps } from './delivery-stack.ts';
-import { allow, grantContents, grantSecrets } from './grants.ts';
+import { allow, grantContents, grantReports, grantSecrets } from './grants.ts';
 import { HandlerFunction } from './handler-function.ts';
 import { HttpInterface, type HttpInterfaceProps } from './http-interface.ts';
 import { createOperateFunction, operateRoutes } from './operating-api.ts';
@@ -24,6 +26,8 @@ export interface ApiStackProps extends StackProps {
   readonly api: HttpInterfaceProps;
   /** Absent: no TLS report is sent, and no result taken in. */
   readonly recording?: DeliveryStackProps['recording'];
+  /** Whose TLS reports `POST /tlsrpt` takes; absent: it is not served. */
+  readonly postedReports?: ReportInboxSetting;
 }
 
 /** In `event.routeKey` (functions/handlers/submit.ts). */
@@ -33,6 +37,9 @@ const submitRoutes = ['POST /v1/messages', 'GET /v1/messages/{id}', 'POST /v1/up
 const timeout = Duration.seconds(29);
 
 export class ApiStack extends Stack {
+  /** `https://…`, without a path. */
+  readonly apiEndpoint: string;
+
   constructor(scope: Construct, id: string, props: ApiStackProps) {
     super(scope, id, props);
     const http = new HttpInterface(this, 'Http', props.api);
@@ -44,6 +51,11 @@ export class ApiStack extends Stack {
       const collect = createCollectFunction(this, props);
       http.addRoutes({ handler: collect, routes: collectRoutes, scope: 'submit' });
     }
+    if (props.postedReports !== undefined) {
+      const post = createPostReportFunction(this, props.state, props.postedReports);
+      http.addOpenRoute({ handler: post, route: 'POST /tlsrpt', requestsPerSecondMax: 2 });
+    }
+    this.apiEndpoint = http.endpoint;
   }
 }
 
@@ -89,4 +101,25 @@ function createSubmitFunction(scope: Construct, props: ApiStackProps): HandlerFu
     ['content/*', 's3:PutObject'],
   );
   return submit;
+}
+
+/** What strangers may call: it can put reports into the bucket, and can do nothing else. */
+function createPostReportFunction(
+  scope: Construct,
+  state: StateStack,
+  setting: ReportInboxSetting,
+): HandlerFunction {
+  const environment: PostReportEnvironment = {
+    SEALPOST_REPORT_BUCKET: state.reportBucket.bucketName,
+    SEALPOST_REPORT_INBOX: setting,
+  };
+  const post = new HandlerFunction(scope, 'PostReport', {
+    handler: 'post-report',
+    description: 'Takes TLS reports in over HTTPS',
+    environment,
+    timeout,
+    memoryMb: 512,
+  });
+  grantReports(post, state, 'received/https/*', 's3:PutObject');
+  return post;
 }

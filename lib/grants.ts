@@ -35,11 +35,35 @@ export function grantContents(
   }
   // Without it S3 answers "access denied" for an object that is not there, which would look like a fault of ours.
   allow(grantee, bucketArn, 's3:ListBucket');
+  acknowledgePatterns(
+    grantee,
+    bucketArn,
+    grants.map(([keys]) => keys),
+  );
+}
+
+/** Allows actions on the objects of the report bucket whose keys match a pattern. */
+export function grantReports(
+  grantee: HandlerFunction,
+  state: StateStack,
+  ...[keys, ...actions]: ContentGrant
+): void {
+  const bucketArn = state.exportValue(state.reportBucket.bucketArn) as string;
+  allow(grantee, `${bucketArn}/${keys}`, ...actions);
+  acknowledgePatterns(grantee, bucketArn, [keys]);
+}
+
+/** For cdk-nag. */
+function acknowledgePatterns(
+  grantee: HandlerFunction,
+  bucketArn: string,
+  patterns: readonly string[],
+): void {
   const exportName = Stack.of(grantee).resolve(bucketArn)['Fn::ImportValue'];
-  for (const keys of new Set(grants.map(([each]) => each))) {
+  for (const keys of new Set(patterns)) {
     Validations.of(grantee.role as IRole).acknowledge({
       id: `AwsSolutions-IAM5[Resource::${exportName}/${keys}]`,
-      reason: 'A grant on objects takes a pattern: keys are made per message.',
+      reason: 'A grant on objects takes a pattern: keys are made per message or report.',
     });
   }
 }

@@ -20,9 +20,13 @@ const projectRoot = join(import.meta.dirname, '..');
 export interface HandlerFunctionProps {
   /** The file in functions/handlers, without `.ts`; it exports `handler`. */
   readonly handler:
+    | 'check-reports'
     | 'deliver'
     | 'operate'
     | 'policy-host'
+    | 'post-report'
+    | 'receipt-rule'
+    | 'receive-report'
     | 'reconcile'
     | 'collect'
     | 'refresh-policies'

@@ -1,9 +1,11 @@
-/** The HTTP API: one for all functions that are called over it, each of whose routes needs an authorizer. */
-import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib';
+/** The HTTP API: one for all functions that are called over it. Each route needs an authorizer, but for that of TLS reports. */
+import { CfnOutput, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway';
 import {
+  type CfnStage,
   HttpApi,
   type HttpMethod,
+  HttpNoneAuthorizer,
   HttpStage,
   type IHttpRouteAuthorizer,
   LogGroupLogDestination,
@@ -43,11 +45,20 @@ export interface RoutesProps {
   readonly scope: 'submit' | 'operate';
 }
 
+/** A route that anybody may call. */
+export interface OpenRouteProps {
+  readonly handler: HandlerFunction;
+  readonly route: string;
+  /** What comes beyond it is answered with 429. Ten times as many may come at once. */
+  readonly requestsPerSecondMax: number;
+}
+
 /** Without CORS: no browser has business here. */
 export class HttpInterface extends Construct {
   readonly #api: HttpApi;
   readonly #choice: AuthorizerChoice;
   readonly #authorizer: IHttpRouteAuthorizer;
+  readonly #stage: HttpStage;
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id);
@@ -57,7 +68,7 @@ export class HttpInterface extends Construct {
       description: 'Sealpost: submission and operation',
       createDefaultStage: false,
     });
-    new HttpStage(this, 'Stage', {
+    this.#stage = new HttpStage(this, 'Stage', {
       httpApi: this.#api,
       stageName: '$default',
       autoDeploy: true,
@@ -70,14 +81,41 @@ export class HttpInterface extends Construct {
     new CfnOutput(scope, 'ApiUrl', { value: this.#api.apiEndpoint });
   }
 
+  /** `https://…`, without a path. */
+  get endpoint(): string {
+    return this.#api.apiEndpoint;
+  }
+
+  /** Binds a route that anybody may call, and throttles it by itself, so that no flood of it keeps others out. */
+  addOpenRoute({ handler, route, requestsPerSecondMax }: OpenRouteProps): void {
+    const [method = '', path = ''] = route.split(' ');
+    const integration = createIntegration(handler);
+    const routes = this.#api.addRoutes({
+      path,
+      methods: [method as HttpMethod],
+      integration,
+      authorizer: new HttpNoneAuthorizer(),
+    });
+    const stage = this.#stage.node.defaultChild as CfnStage;
+    stage.routeSettings = {
+      [route]: {
+        ThrottlingRateLimit: requestsPerSecondMax,
+        ThrottlingBurstLimit: 10 * requestsPerSecondMax,
+      },
+    };
+    for (const each of routes) {
+      // API Gateway refuses settings of a route that is not there yet.
+      stage.node.addDependency(each);
+      Validations.of(each).acknowledge({
+        id: 'AwsSolutions-APIG4',
+        reason: 'Senders of TLS reports have no account here (RFC 8460 §5.4).',
+      });
+    }
+  }
+
   /** Binds routes to a function. */
   addRoutes({ handler, routes, scope }: RoutesProps): void {
-    // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
-    const integration = new HttpLambdaIntegration(
-      `${handler.node.id}Integration`,
-      handler as IFunction,
-      { scopePermissionToRoute: false },
-    );
+    const integration = createIntegration(handler);
     for (const route of routes) {
       const [method = '', path = ''] = route.split(' ');
       this.#api.addRoutes({
@@ -93,6 +131,13 @@ export class HttpInterface extends Construct {
       });
     }
   }
+}
+
+function createIntegration(handler: HandlerFunction): HttpLambdaIntegration {
+  // The cast: exactOptionalPropertyTypes does not see that the class has all that its own interface asks for.
+  return new HttpLambdaIntegration(`${handler.node.id}Integration`, handler as IFunction, {
+    scopePermissionToRoute: false,
+  });
 }
 
 function createAuthorizer(choice: AuthorizerChoice): IHttpRouteAuthorizer {

@@ -4,6 +4,7 @@ import type { DeliverySettings, NetworkSetting } from '../functions/environment.
 import { ApiStack, type ApiStackProps } from './api-stack.ts';
 import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
 import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
+import { type ReportInboxChoice, ReportInboxStack } from './report-inbox-stack.ts';
 import { StateStack } from './state-stack.ts';
 
 /** All that an installation is made of. */
@@ -20,6 +21,8 @@ export interface SealpostStacksProps {
   /** Absent: no TLS report is sent. */
   readonly recording?: DeliveryStackProps['recording'];
   readonly network: NetworkSetting;
+  /** Where TLS reports of others come in; absent: nowhere. */
+  readonly reportInbox?: ReportInboxChoice;
 }
 
 /** Adds SealpostState, SealpostDelivery, SealpostApi and, where there is a domain to publish for, SealpostPolicyHost. */
@@ -29,6 +32,7 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     env,
     description: `Sealpost for ${organization}: tables, message contents, TLS reports, sending addresses`,
     sendingAddressCount: egress.kind === 'nat' && egress.elasticIps === undefined ? 2 : 0,
+    receivesReports: props.reportInbox !== undefined,
   });
   const queues = new DeliveryStack(app, 'SealpostDelivery', {
     env,
@@ -40,7 +44,8 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     recording: props.recording,
     network: props.network,
   });
-  new ApiStack(app, 'SealpostApi', {
+  const { reportInbox } = props;
+  const { apiEndpoint } = new ApiStack(app, 'SealpostApi', {
     env,
     description: `Sealpost for ${organization}: HTTP API`,
     state,
@@ -49,7 +54,18 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
     network: props.network,
     api: props.api,
     recording: props.recording,
+    ...(reportInbox?.https === true && { postedReports: reportInbox.setting }),
   });
+  if (reportInbox !== undefined) {
+    new ReportInboxStack(app, 'SealpostReportInbox', {
+      env,
+      description: `Sealpost for ${organization}: TLS reports of others`,
+      state,
+      network: props.network,
+      inbox: reportInbox,
+      apiEndpoint,
+    });
+  }
   if (props.domains.length > 0) {
     new PolicyHostStack(app, 'SealpostPolicyHost', {
       env,

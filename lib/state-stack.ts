@@ -9,11 +9,13 @@ import {
   TableV2,
 } from 'aws-cdk-lib/aws-dynamodb';
 import { CfnEIP } from 'aws-cdk-lib/aws-ec2';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
   type BucketProps,
+  type CfnBucket,
   type IBucket,
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
@@ -23,7 +25,13 @@ import type { Construct } from 'constructs';
 export interface StateStackProps extends StackProps {
   /** How many Elastic IPs to create for sending; 0 where the operator brings some, or a smart host sends. */
   readonly sendingAddressCount: number;
+  /** Whether SES may put mail into the report bucket, which then tells EventBridge of new objects. */
+  readonly receivesReports: boolean;
 }
+
+/** The receipt rule of SES by which reports come in (lib/report-inbox-stack.ts), and where it puts them. */
+export const receiptRuleName = 'sealpost-tls-reports';
+export const receivedMailPrefix = 'received/mail/';
 
 /** A TTL attribute shared by all tables that have one: epoch seconds, and a hint to DynamoDB only. */
 const timeToLiveAttribute = 'removeAtSeconds';
@@ -80,6 +88,9 @@ export class StateStack extends Stack {
     const accessLogs = createAccessLogBucket(this);
     this.messageBucket = createMessageBucket(this, accessLogs);
     this.reportBucket = createReportBucket(this, accessLogs);
+    if (props.receivesReports) {
+      admitReports(this, this.reportBucket);
+    }
     this.sendingAddresses = createSendingAddresses(this, props.sendingAddressCount);
     this.addOutputs();
   }
@@ -183,6 +194,29 @@ function createReportBucket(scope: Construct, accessLogs: IBucket): Bucket {
       },
     ],
   });
+}
+
+/** Lets SES put mail into the bucket, by our rule alone, and has the bucket tell of what comes. */
+function admitReports(stack: Stack, bucket: Bucket): void {
+  bucket.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'TlsReportsByMail',
+      principals: [new ServicePrincipal('ses.amazonaws.com')],
+      actions: ['s3:PutObject'],
+      resources: [bucket.arnForObjects(`${receivedMailPrefix}*`)],
+      conditions: {
+        StringEquals: { 'aws:SourceAccount': stack.account },
+        ArnLike: {
+          'aws:SourceArn': `arn:${stack.partition}:ses:${stack.region}:${stack.account}:receipt-rule-set/*:receipt-rule/${receiptRuleName}`,
+        },
+      },
+    }),
+  );
+  // By hand: the CDK would bring a function of its own for it.
+  const resource = bucket.node.defaultChild as CfnBucket;
+  resource.notificationConfiguration = {
+    eventBridgeConfiguration: { eventBridgeEnabled: true },
+  };
 }
 
 /**

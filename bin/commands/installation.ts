@@ -7,6 +7,7 @@ import { cloudFormationClient, dynamoDbClient } from '../../functions/adapters/a
 import { createControlTable } from '../../functions/adapters/aws/control-table.ts';
 import { createMessageControl } from '../../functions/adapters/aws/message-control.ts';
 import { createPolicyTable } from '../../functions/adapters/aws/policy-table.ts';
+import { createReceivedReports } from '../../functions/adapters/aws/received-reports.ts';
 import { readStackOutputs } from '../../functions/adapters/aws/stack-outputs.ts';
 import { createWaitingIndex } from '../../functions/adapters/aws/waiting-index.ts';
 import type { WaitingIndex } from '../../functions/delivery/stored-delivery.ts';
@@ -19,6 +20,7 @@ import type { ControlStore } from '../../functions/operating/control-store.ts';
 import { authorSchema } from '../../functions/operating/operator-text.ts';
 import type { MessageControl } from '../../functions/operating/ports.ts';
 import type { PolicyStore } from '../../functions/policy/ports.ts';
+import type { ReceiptReader } from '../../functions/reporting/receive-ports.ts';
 import { cloudFilePath, findCloud } from '../local/cloud-file.ts';
 import { exConfig } from './exit-status.ts';
 import { CommandFailure, UsageError } from './usage.ts';
@@ -54,6 +56,8 @@ export interface Installation {
   readonly retryTable: string;
   readonly controlTable: string;
   readonly messageBucket: string;
+  readonly reportTable: string;
+  readonly reportBucket: string;
   readonly deliveryQueueUrl: string;
   readonly deadLetterQueueUrl: string;
   readonly delivery: DeliverySettings;
@@ -133,6 +137,8 @@ async function readInstallation(
     retryTable: output('RetryTableName'),
     controlTable: output('ControlTableName'),
     messageBucket: output('MessageBucketName'),
+    reportTable: output('ReportTableName'),
+    reportBucket: output('ReportBucketName'),
     deliveryQueueUrl: output('DeliveryQueueUrl'),
     deadLetterQueueUrl: output('DeadLetterQueueUrl'),
     delivery: settings.data,
@@ -185,6 +191,11 @@ export function policyStoreOf({ policyTable }: Installation): PolicyStore {
 export function messageControlOf({ messageTable, delivery }: Installation): MessageControl {
   const { historyDays } = delivery;
   return createMessageControl({ client: dynamoDbClient(), tableName: messageTable, historyDays });
+}
+
+/** Reports of others. */
+export function receivedReportsOf({ reportTable }: Installation): ReceiptReader {
+  return createReceivedReports({ client: dynamoDbClient(), tableName: reportTable });
 }
 
 /** The lists of what waits. */

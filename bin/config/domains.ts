@@ -8,7 +8,13 @@ import { domainName, isWithin, mxPattern } from './names.ts';
 export interface DomainConfig {
   readonly domain: string;
   readonly mtaSts: PublishedPolicy;
-  readonly hostedZone?: { readonly id: string; readonly name: string } | undefined;
+  readonly hostedZone?: HostedZoneConfig | undefined;
+}
+
+/** A public hosted zone of Route 53. */
+export interface HostedZoneConfig {
+  readonly id: string;
+  readonly name: string;
 }
 
 const mtaStsSchema = z
@@ -55,13 +61,15 @@ const mtaStsSchema = z
     }
   });
 
-const hostedZoneSchema = z.strictObject({
-  id: z
-    .string()
-    .regex(/^Z[A-Z0-9]{1,31}$/)
-    .describe('The id of the public Route 53 hosted zone, like "Z0123456789ABCDEFGHIJ".'),
-  name: domainName.describe('The name of the hosted zone: the domain itself or one above it.'),
-});
+/** A hosted zone, as domains and the report inbox name it. */
+export const hostedZoneSchema: z.ZodType<HostedZoneConfig, { id: string; name: string }> =
+  z.strictObject({
+    id: z
+      .string()
+      .regex(/^Z[A-Z0-9]{1,31}$/)
+      .describe('The id of the public Route 53 hosted zone, like "Z0123456789ABCDEFGHIJ".'),
+    name: domainName.describe('The name of the hosted zone: the domain itself or one above it.'),
+  });
 
 const domainSchema = z
   .strictObject({

@@ -11,6 +11,7 @@ import {
 } from './domains.ts';
 import { type EgressConfig, egressSchema } from './egress.ts';
 import { type NetworkConfig, networkSchema } from './network.ts';
+import { checkReportInbox, type ReportInboxConfig, reportInboxSchema } from './report-inbox.ts';
 
 /** A config that holds together: names as A-labels, defaults filled in. */
 export interface SealpostConfig {
@@ -23,6 +24,7 @@ export interface SealpostConfig {
   readonly egress: EgressConfig;
   readonly api: ApiConfig;
   readonly reports?: ReportsConfig | undefined;
+  readonly reportInbox?: ReportInboxConfig | undefined;
   readonly network?: NetworkConfig | undefined;
 }
 
@@ -93,6 +95,7 @@ export const configSchema: z.ZodType<SealpostConfig> = z
     egress: egressSchema,
     api: apiSchema.prefault({}),
     reports: reportsSchema.optional(),
+    reportInbox: reportInboxSchema.optional(),
     network: networkSchema
       .optional()
       .describe('The network around the functions. Production leaves it out.'),
@@ -103,6 +106,7 @@ export const configSchema: z.ZodType<SealpostConfig> = z
       ...checkDomains(domains, certificateNamesMax),
       ...checkPlace(context.value),
       ...checkSmartHost(context.value),
+      ...checkReportInbox(context.value.reportInbox, domains),
     ];
     for (const { path, message } of issues) {
       context.issues.push({ code: 'custom', path: [...path], input: context.value, message });

@@ -7,6 +7,7 @@ import type { SealpostStacksProps } from '../../lib/sealpost-stacks.ts';
 import { toDeliverySettings } from './delivery.ts';
 import type { DomainConfig } from './domains.ts';
 import { toNetworkSetting } from './network.ts';
+import { toReportInbox } from './report-inbox.ts';
 import type { SealpostConfig } from './schema.ts';
 
 /** Translates a checked config; the names and ids of the records that it implies are derived here. */
@@ -24,6 +25,9 @@ export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
     egress,
     api: config.api,
     network: toNetworkSetting(config.network),
+    ...(config.reportInbox !== undefined && {
+      reportInbox: toReportInbox(config.reportInbox, config.domains),
+    }),
   };
 }
 

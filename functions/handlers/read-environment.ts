@@ -2,15 +2,19 @@
 // Not `{ z }`: the namespace as one object would bring every language's messages into the bundle.
 import * as z from 'zod';
 import type {
+  CheckReportsEnvironment,
   CollectEnvironment,
   DeliverEnvironment,
   DeliverySettings,
   NetworkSetting,
   PolicyException,
   PolicyHostEnvironment,
+  PostReportEnvironment,
   PublishedPolicy,
+  ReceiveReportEnvironment,
   ReconcileEnvironment,
   RefreshPoliciesEnvironment,
+  ReportInboxSetting,
   RequeueEnvironment,
   SubmitEnvironment,
 } from '../environment.ts';
@@ -97,6 +101,12 @@ const publishedPolicySchema: z.ZodType<PublishedPolicy> = z
     'senders would not read it as a policy: mx needs host names, in lower case',
   );
 
+const reportInboxSchema: z.ZodType<ReportInboxSetting> = z.strictObject({
+  domains: z.array(domainName),
+  mxHosts: z.array(z.string()),
+  failurePercentMax: z.number().min(0).max(100),
+});
+
 const publishedPoliciesSchema = z.record(domainName, publishedPolicySchema);
 
 /** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
@@ -164,6 +174,31 @@ export function readReconcileEnvironment(variables: Variables): ReconcileEnviron
     SEALPOST_RETRY_TABLE: readText(variables, 'SEALPOST_RETRY_TABLE'),
     SEALPOST_CONTROL_TABLE: readText(variables, 'SEALPOST_CONTROL_TABLE'),
     SEALPOST_EXCEPTIONS: readJson(variables, 'SEALPOST_EXCEPTIONS', exceptionsSchema),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readReceiveReportEnvironment(variables: Variables): ReceiveReportEnvironment {
+  return {
+    SEALPOST_NETWORK: readJson(variables, 'SEALPOST_NETWORK', networkSettingSchema),
+    SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE'),
+    ...readPostReportEnvironment(variables),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readPostReportEnvironment(variables: Variables): PostReportEnvironment {
+  return {
+    SEALPOST_REPORT_BUCKET: readText(variables, 'SEALPOST_REPORT_BUCKET'),
+    SEALPOST_REPORT_INBOX: readJson(variables, 'SEALPOST_REPORT_INBOX', reportInboxSchema),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readCheckReportsEnvironment(variables: Variables): CheckReportsEnvironment {
+  return {
+    SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE'),
+    SEALPOST_REPORT_INBOX: readJson(variables, 'SEALPOST_REPORT_INBOX', reportInboxSchema),
   };
 }
 

@@ -233,7 +233,7 @@ describe('what is wrong is said with its remedy', () => {
     [
       'an unknown setting',
       { organisation: 'x' },
-      'organisation: no such setting. Remove it, or use one of: $schema, organization, account, region, certificateNamesMax, domains, delivery, egress, api, reports, network.',
+      'organisation: no such setting. Remove it, or use one of: $schema, organization, account, region, certificateNamesMax, domains, delivery, egress, api, reports, reportInbox, network.',
     ],
     [
       'reports without contact',

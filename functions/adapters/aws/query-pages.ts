@@ -10,6 +10,8 @@ export interface PartitionQuery {
   readonly partition: readonly [name: string, value: string];
   /** Only what begins so: the name of the sort key, and the beginning. */
   readonly beginsWith?: readonly [name: string, beginning: string];
+  /** Only what lies between and includes two: the name of the sort key, and the two. Not together with the other. */
+  readonly between?: readonly [name: string, from: string, to: string];
   /** Default: false, at half the price. */
   readonly consistent?: boolean;
 }
@@ -21,9 +23,13 @@ export interface PartitionQuery {
  */
 export async function* queryPages(
   { client, tableName }: Table,
-  { partition, beginsWith, consistent = false }: PartitionQuery,
+  { partition, beginsWith, between, consistent = false }: PartitionQuery,
 ): AsyncGenerator<readonly Item[], void> {
-  const range = beginsWith === undefined ? '' : ' AND begins_with(#sort, :beginning)';
+  const range = [
+    ...(beginsWith === undefined ? [] : [' AND begins_with(#sort, :beginning)']),
+    ...(between === undefined ? [] : [' AND #sort BETWEEN :from AND :to']),
+  ].join('');
+  const sort = beginsWith?.[0] ?? between?.[0];
   let startKey: Item | undefined;
   do {
     const { Items: items = [], LastEvaluatedKey } = await orUnavailable(
@@ -35,11 +41,12 @@ export async function* queryPages(
             KeyConditionExpression: `#partition = :partition${range}`,
             ExpressionAttributeNames: {
               '#partition': partition[0],
-              ...(beginsWith !== undefined && { '#sort': beginsWith[0] }),
+              ...(sort !== undefined && { '#sort': sort }),
             },
             ExpressionAttributeValues: {
               ':partition': text(partition[1]),
               ...(beginsWith !== undefined && { ':beginning': text(beginsWith[1]) }),
+              ...(between !== undefined && { ':from': text(between[1]), ':to': text(between[2]) }),
             },
             ConsistentRead: consistent,
             ExclusiveStartKey: startKey,

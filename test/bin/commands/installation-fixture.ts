@@ -14,10 +14,15 @@ import {
   type MessageTable,
 } from '../../../functions/adapters/aws/message-table.ts';
 import { createPolicyTable } from '../../../functions/adapters/aws/policy-table.ts';
+import {
+  createReceivedReports,
+  putRawReport,
+} from '../../../functions/adapters/aws/received-reports.ts';
 import type { ContentStore } from '../../../functions/delivery/ports.ts';
 import type { DeliverySettings, NetworkSetting } from '../../../functions/environment.ts';
 import type { ControlStore } from '../../../functions/operating/control-store.ts';
 import type { PolicyStore } from '../../../functions/policy/ports.ts';
+import type { ReceiptReader, ReceiptStore } from '../../../functions/reporting/receive-ports.ts';
 import { startDynamoDb, startQueuesAndBuckets } from '../../adapters/aws/local-aws.ts';
 import { type CommandResult, runSealpost } from '../../command-line.ts';
 import { mailBucket } from '../../delivery/port-fixtures.ts';
@@ -28,6 +33,9 @@ export interface InstallationUnderTest {
   readonly policies: PolicyStore;
   readonly messages: MessageTable;
   readonly contents: ContentStore;
+  readonly receipts: ReceiptStore & ReceiptReader;
+  /** Puts the raw form of a report into its bucket. */
+  readonly putReport: (key: string, octets: Uint8Array) => Promise<void>;
   readonly sqs: SQSClient;
   readonly deliveryQueueUrl: string;
   readonly deadLetterQueueUrl: string;
@@ -44,6 +52,8 @@ export async function startInstallation(
   const others = await startQueuesAndBuckets();
   const client = dynamoDb.createClient();
   await others.createBucket(mailBucket);
+  const reportBucket = 'reports';
+  await others.createBucket(reportBucket);
   const deliveryQueueUrl = await others.createQueue();
   const deadLetterQueueUrl = await others.createQueue();
   const state = {
@@ -55,6 +65,8 @@ export async function startInstallation(
     }),
     RetryTableName: await dynamoDb.createTable('bucket', 'entry'),
     MessageBucketName: mailBucket,
+    ReportTableName: await dynamoDb.createTable('key', 'entry'),
+    ReportBucketName: reportBucket,
   };
   const delivery = {
     DeliveryQueueUrl: deliveryQueueUrl,
@@ -87,6 +99,9 @@ export async function startInstallation(
     policies: createPolicyTable({ client, tableName: state.PolicyTableName }),
     messages: createMessageTable({ client, tableName: state.MessageTableName }),
     contents: createContentBucket({ client: others.s3, bucket: mailBucket }),
+    receipts: createReceivedReports({ client, tableName: state.ReportTableName }),
+    putReport: (key, octets) =>
+      putRawReport({ client: others.s3, bucket: reportBucket }, key, octets),
     sqs: others.sqs,
     deliveryQueueUrl,
     deadLetterQueueUrl,

@@ -1,0 +1,57 @@
+/** The daily look at received TLS reports: who fell silent, and where too many sessions fail. */
+import { MetricUnit } from '@aws-lambda-powertools/metrics';
+import { dynamoDbClient } from '../adapters/aws/aws-clients.ts';
+import { createReceivedReports } from '../adapters/aws/received-reports.ts';
+import {
+  type CheckReportsOptions,
+  checkReports,
+  type ReportAlarm,
+} from '../reporting/check-reports.ts';
+import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
+import { readCheckReportsEnvironment } from './read-environment.ts';
+
+export interface CheckParts extends Omit<CheckReportsOptions, 'nowMs'> {
+  readonly now: () => number;
+}
+
+const alarmMetrics = {
+  'reporter-silent': 'ReportersSilent',
+  'domain-silent': 'ReportedDomainsSilent',
+  'failures-above-share': 'ReportedFailuresAboveShare',
+} as const;
+
+/** Binds the handler to its parts. Each metric is written each day, so that an alarm on it ends. */
+export function checkReportsHandler(
+  parts: CheckParts,
+  { logger, metrics }: Instruments,
+): LambdaHandler<unknown, readonly ReportAlarm[]> {
+  return async () => {
+    const alarms = await checkReports({ ...parts, nowMs: parts.now() });
+    for (const [kind, name] of Object.entries(alarmMetrics)) {
+      const found = alarms.filter((alarm) => alarm.kind === kind).length;
+      metrics.addMetric(name, MetricUnit.Count, found);
+    }
+    for (const alarm of alarms) {
+      logger.warn('Received TLS reports are not as they were', { ...alarm });
+    }
+    return alarms;
+  };
+}
+
+export const handler: LambdaHandler<unknown, readonly ReportAlarm[]> = instrumentHandler(
+  'check-reports',
+  (instruments) => {
+    const environment = readCheckReportsEnvironment(process.env);
+    const { domains, failurePercentMax } = environment.SEALPOST_REPORT_INBOX;
+    const parts: CheckParts = {
+      reader: createReceivedReports({
+        client: dynamoDbClient(),
+        tableName: environment.SEALPOST_REPORT_TABLE,
+      }),
+      domains,
+      failurePercentMax,
+      now: Date.now,
+    };
+    return checkReportsHandler(parts, instruments);
+  },
+);

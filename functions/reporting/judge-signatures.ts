@@ -1,0 +1,89 @@
+/**
+ * Whether a mail that carries a report was signed by whoever reports.
+ *
+ * RFC 8460 §3: a report without a valid DKIM signature by the reporting domain MUST be ignored. The reporting domain is that
+ * of `contact-info`, which TLS-Report-Submitter repeats (§5.3).
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-3 RFC 8460 §3}
+ */
+
+/** What was found of one DKIM signature. */
+export interface CheckedSignature {
+  /** d=, in A-labels. */
+  readonly domain: string;
+  /** `unknown`: its key could not be looked up now. */
+  readonly outcome: 'valid' | 'invalid' | 'unknown';
+  readonly detail: string;
+  /** Without l=. */
+  readonly coversBody: boolean;
+  /** Whether d= and the one domain of From are of one organization (RFC 7489 §3.1.1, relaxed). */
+  readonly isOfAuthor: boolean;
+}
+
+/** Verifies the DKIM signatures of a mail, each of them, as far as there are few. Never rejects for what is in it. */
+export type CheckSignatures = (
+  mail: Uint8Array,
+  deadlineMs: number,
+) => Promise<readonly CheckedSignature[]>;
+
+/** `unknown`: ask again. */
+export type Judgement =
+  | { readonly kind: 'verified'; readonly signer: string }
+  | { readonly kind: 'unverified' | 'unknown'; readonly reason: string };
+
+/** Who says to have sent a report. */
+export interface Submitter {
+  /** The reporting domain. */
+  readonly domain: string;
+  /** The domains of From. */
+  readonly fromDomains: readonly string[];
+}
+
+/** Judges. A signature of the submitter's own domain, of one above it, or of its organization as From shows it counts. */
+export function judgeSignatures(
+  signatures: readonly CheckedSignature[],
+  submitter: Submitter,
+): Judgement {
+  const judged = signatures.map((signature) => ({
+    signature,
+    fault: faultOf(signature, submitter),
+  }));
+  const good = judged.find(({ fault }) => fault === undefined);
+  if (good !== undefined) {
+    return { kind: 'verified', signer: good.signature.domain };
+  }
+  const unknown = signatures.find(
+    (signature) => signature.outcome === 'unknown' && isAligned(signature, submitter),
+  );
+  if (unknown !== undefined) {
+    return { kind: 'unknown', reason: `${unknown.domain}: ${unknown.detail}` };
+  }
+  const reasons = judged.map(({ fault }) => fault).slice(0, 3);
+  return {
+    kind: 'unverified',
+    reason:
+      reasons.length === 0
+        ? 'not signed (RFC 8460 §3)'
+        : `not signed by ${submitter.domain} (RFC 8460 §3): ${reasons.join('; ')}`,
+  };
+}
+
+function faultOf(signature: CheckedSignature, submitter: Submitter): string | undefined {
+  const { domain, outcome, detail, coversBody } = signature;
+  if (outcome !== 'valid') {
+    return `${domain}: ${detail}`;
+  }
+  if (!coversBody) {
+    // RFC 8460 §3: whoever passes the mail on could append another report.
+    return `${domain}: covers a part of the body only (l=)`;
+  }
+  return isAligned(signature, submitter) ? undefined : `${domain}: another domain`;
+}
+
+function isAligned({ domain, isOfAuthor }: CheckedSignature, submitter: Submitter): boolean {
+  // Whoever has a domain has what is beneath it. Not so the other way round: strangers may have names beneath mine.
+  const isAbove = domain.includes('.') && submitter.domain.endsWith(`.${domain}`);
+  const [from, ...others] = submitter.fromDomains;
+  const isAuthor = others.length === 0 && from === submitter.domain;
+  return domain === submitter.domain || isAbove || (isAuthor && isOfAuthor);
+}

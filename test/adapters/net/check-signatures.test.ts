@@ -1,0 +1,72 @@
+/** DKIM of received reports, with keys from our resolver. */
+import { expect, test } from 'vitest';
+import { createSignatureCheck } from '../../../functions/adapters/net/check-signatures.ts';
+import { googleStyle } from '../../protocol/tlsrpt/received-samples.ts';
+import { keyOf, keyRecords, mailOf, resolverOf, signed } from '../../reporting/report-mails.ts';
+
+const now = (): number => Date.parse('2026-11-24T03:00:00Z');
+const key = keyOf('org.example');
+const mail = signed(mailOf(googleStyle), key);
+const keyName = 'r._domainkey.org.example';
+const valid = {
+  domain: 'org.example',
+  outcome: 'valid',
+  detail: 'pass',
+  coversBody: true,
+  isOfAuthor: true,
+};
+
+test.each(['tlsrpt', '*', 'email', 'other : tlsrpt'])('a key of service type %s', async (type) => {
+  const check = createSignatureCheck(resolverOf(keyRecords([key], type)), now);
+  expect(await check(mail, 0)).toEqual([valid]);
+});
+
+test.each([
+  ['a key for something else', keyRecords([key], 'other'), 'invalid', 'key not for email'],
+  ['no key', {}, 'invalid', 'no key'],
+  ['another record in its place', { [keyName]: 'v=spf1 -all' }, 'invalid', 'no key'],
+  [
+    'a key that was taken back',
+    { [keyName]: 'v=DKIM1; k=ed25519; p=' },
+    'invalid',
+    'invalid public key',
+  ],
+])('%s', async (_what, records, outcome, detail) => {
+  const check = createSignatureCheck(resolverOf(records), now);
+  expect(await check(mail, 0)).toEqual([{ ...valid, outcome, detail }]);
+});
+
+test('one octet of the body changed', async () => {
+  const text = mail.toString('latin1').replace('aggregate', 'aggregatE');
+  const check = createSignatureCheck(resolverOf(keyRecords([key])), now);
+  expect(await check(Buffer.from(text, 'latin1'), 0)).toMatchObject([{ outcome: 'invalid' }]);
+});
+
+test('a server that does not answer', async () => {
+  const check = createSignatureCheck(resolverOf({}, [keyName]), now);
+  expect(await check(mail, 0)).toMatchObject([{ outcome: 'unknown', domain: 'org.example' }]);
+});
+
+test('a signature of somebody else is of another domain than the author', async () => {
+  const other = keyOf('evil.test');
+  const check = createSignatureCheck(resolverOf(keyRecords([other])), now);
+  expect(await check(signed(mailOf(googleStyle), other), 0)).toEqual([
+    { ...valid, domain: 'evil.test', isOfAuthor: false },
+  ]);
+});
+
+test('a signature over a part of the body is told from one over all', async () => {
+  const text = mail.toString('latin1').replace(/c=relaxed\/relaxed;/, '$& l=10;');
+  const check = createSignatureCheck(resolverOf(keyRecords([key])), now);
+  expect(await check(Buffer.from(text, 'latin1'), 0)).toMatchObject([{ coversBody: false }]);
+});
+
+test('a mail without a signature, or with a crowd of them, makes nobody ask DNS', async () => {
+  const resolver = resolverOf(keyRecords([key]));
+  const check = createSignatureCheck(resolver, now);
+  const field = /^DKIM-Signature:.*?(?=\r\n[^ ])/s.exec(mail.toString('latin1'))?.[0] ?? '';
+  const crowd = Buffer.from(`${`${field}\r\n`.repeat(10)}${mail.toString('latin1')}`, 'latin1');
+  expect(await check(mailOf(googleStyle), 0)).toEqual([]);
+  expect(await check(crowd, 0)).toEqual([]);
+  expect(resolver.asked).toEqual([]);
+});

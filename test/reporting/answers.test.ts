@@ -1,0 +1,346 @@
+/** What operators are told of received reports. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  countedSums,
+  failuresByKind,
+  listReporters,
+  sessionsByDay,
+} from '../../functions/reporting/answers.ts';
+import { checkReports, daysBefore } from '../../functions/reporting/check-reports.ts';
+import { adviseEnforce } from '../../functions/reporting/enforce-advice.ts';
+import type { FailureSum, ReportSums } from '../../functions/reporting/report-sums.ts';
+import { createMemoryReceipts } from './memory-receipts.ts';
+
+const failure = (over: Partial<FailureSum> = {}): FailureSum => ({
+  policyType: 'sts',
+  resultType: 'certificate-expired',
+  mxHost: 'mx1.a.example',
+  sessions: 1,
+  ...over,
+});
+
+let serial = 0;
+function sums(day: string, reporter: string, over: Partial<ReportSums> = {}): ReportSums {
+  const failures = over.failures ?? [];
+  const failed = failures.reduce((sum, { sessions }) => sum + sessions, 0);
+  serial += 1;
+  return {
+    id: `id-${serial}`,
+    domain: 'a.example',
+    day,
+    reporter,
+    organization: reporter.toUpperCase(),
+    way: 'mail',
+    policies: [
+      { type: 'sts', mode: 'testing', mxHosts: ['*.a.example'], successes: 100, failures: failed },
+    ],
+    failures,
+    ...over,
+  };
+}
+
+const today = '2026-11-24';
+/** Two weeks before today, by two reporters, without a failure. */
+const quiet = Array.from({ length: 14 }, (_, at) => daysBefore(today, at + 1)).flatMap((day) => [
+  sums(day, 'x.example'),
+  sums(day, 'y.example'),
+]);
+
+describe('sessions', () => {
+  test('by day and type of policy, the latest first', () => {
+    const both = sums('2026-11-23', 'x.example', {
+      policies: [
+        { type: 'sts', mxHosts: [], successes: 5, failures: 1 },
+        { type: 'tlsa', mxHosts: [], successes: 6, failures: 0 },
+      ],
+    });
+    expect(
+      sessionsByDay([sums('2026-11-22', 'x.example'), both, sums('2026-11-23', 'y.example')]),
+    ).toEqual([
+      {
+        domain: 'a.example',
+        day: '2026-11-23',
+        policyType: 'sts',
+        successes: 105,
+        failures: 1,
+        reporters: 2,
+      },
+      {
+        domain: 'a.example',
+        day: '2026-11-23',
+        policyType: 'tlsa',
+        successes: 6,
+        failures: 0,
+        reporters: 1,
+      },
+      {
+        domain: 'a.example',
+        day: '2026-11-22',
+        policyType: 'sts',
+        successes: 100,
+        failures: 0,
+        reporters: 1,
+      },
+    ]);
+  });
+
+  test('that nobody signed are left out unless asked for', () => {
+    const posted = sums('2026-11-23', 'x.example', { way: 'https' });
+    expect(countedSums([posted])).toEqual([]);
+    expect(countedSums([posted], { unsigned: true })).toEqual([posted]);
+  });
+
+  test('add up to what was reported, however they are grouped', () => {
+    const some = fc.array(
+      fc.record({
+        day: fc.constantFrom('2026-11-21', '2026-11-22'),
+        reporter: fc.constantFrom('x.example', 'y.example'),
+        failures: fc.array(
+          fc.record({
+            policyType: fc.constantFrom('sts', 'tlsa'),
+            resultType: fc.constantFrom('a', 'b'),
+            mxHost: fc.constantFrom('m', 'n'),
+            sessions: fc.nat(100),
+          }),
+        ),
+      }),
+    );
+    fc.assert(
+      fc.property(some, (list) => {
+        const all = list.map(({ day, reporter, failures }) => sums(day, reporter, { failures }));
+        const failed = all
+          .flatMap(({ failures }) => failures)
+          .reduce((sum, each) => sum + each.sessions, 0);
+        const add = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+        expect(add(failuresByKind(all).map(({ sessions }) => sessions))).toBe(failed);
+        expect(add(sessionsByDay(all).map(({ failures }) => failures))).toBe(failed);
+        expect(add(sessionsByDay(all).map(({ successes }) => successes))).toBe(100 * all.length);
+        expect(add(listReporters(all).map(({ reports }) => reports))).toBe(all.length);
+      }),
+    );
+  });
+});
+
+test('failures by type and host: how many, who saw them, since when', () => {
+  const all = [
+    sums('2026-11-20', 'x.example', { failures: [failure({ reason: 'r1', sessions: 2 })] }),
+    sums('2026-11-22', 'y.example', {
+      failures: [failure({ reason: 'r2' }), failure({ mxHost: 'mx2.a.example' })],
+    }),
+  ];
+  expect(failuresByKind(all)).toEqual([
+    {
+      resultType: 'certificate-expired',
+      mxHost: 'mx1.a.example',
+      sessions: 3,
+      reporters: ['x.example', 'y.example'],
+      firstDay: '2026-11-20',
+      lastDay: '2026-11-22',
+      reasons: ['r1', 'r2'],
+    },
+    {
+      resultType: 'certificate-expired',
+      mxHost: 'mx2.a.example',
+      sessions: 1,
+      reporters: ['y.example'],
+      firstDay: '2026-11-22',
+      lastDay: '2026-11-22',
+      reasons: [],
+    },
+  ]);
+});
+
+test('who reports, the most faithful first, and whether it is signed', () => {
+  const posted = sums('2026-11-23', 'x.example', { way: 'https' });
+  const all = [
+    sums('2026-11-21', 'y.example'),
+    sums('2026-11-20', 'x.example', { organization: 'Old' }),
+    sums('2026-11-22', 'x.example', { organization: 'New', failures: [failure()] }),
+    posted,
+  ];
+  expect(listReporters(all)).toMatchObject([
+    {
+      reporter: 'x.example',
+      organization: 'New',
+      isSigned: true,
+      reports: 2,
+      days: 2,
+      firstDay: '2026-11-20',
+      lastDay: '2026-11-22',
+      failingDays: 1,
+    },
+    { reporter: 'x.example', isSigned: false, days: 1 },
+    { reporter: 'y.example', days: 1, failingDays: 0 },
+  ]);
+});
+
+describe('may I switch to enforce?', () => {
+  const seenByBoth = (over: Partial<FailureSum> = {}): ReportSums[] => [
+    sums('2026-11-23', 'x.example', { failures: [failure(over)] }),
+    sums('2026-11-22', 'y.example', { failures: [failure(over)] }),
+  ];
+  const inMode = (mode: string): ReportSums[] =>
+    quiet.map((each) => ({
+      ...each,
+      policies: each.policies.map((policy) => ({ ...policy, mode })),
+    }));
+
+  test.each([
+    ['two weeks, two reporters, no failure', quiet, 'yes', []],
+    [
+      'a failure that one of them saw',
+      [...quiet, sums('2026-11-23', 'x.example', { failures: [failure({ sessions: 500 })] })],
+      'yes',
+      [],
+    ],
+    ['a few failures that both saw', [...quiet, ...seenByBoth({ sessions: 5 })], 'yes', []],
+    [
+      'more of them than one in 200',
+      [...quiet, ...seenByBoth({ sessions: 10 })],
+      'no',
+      [/^0\.66 % .*certificate-expired/],
+    ],
+    [
+      'a host that is not listed, as both saw',
+      [...quiet, ...seenByBoth({ mxHost: 'old.b.example', resultType: 'validation-failure' })],
+      'no',
+      [/^old\.b\.example takes mail/],
+    ],
+    ['a week', quiet.slice(0, 14), 'unknown', [/^Sessions were reported of 7 days/]],
+    [
+      'one reporter',
+      quiet.filter(({ reporter }) => reporter === 'x.example'),
+      'unknown',
+      [/^1 reported/],
+    ],
+    ['nothing', [], 'unknown', [/^No reporter saw a policy/]],
+    [
+      'no policy',
+      quiet.map((each) => ({
+        ...each,
+        policies: [{ type: 'no-policy-found', mxHosts: [], successes: 1, failures: 0 }],
+      })),
+      'unknown',
+      [/^No reporter saw a policy/],
+    ],
+    ['mode none', inMode('none'), 'unknown', [/^The policy is in mode none/]],
+    ['mode enforce', inMode('enforce'), 'enforced', []],
+    [
+      'failures under DANE only',
+      [...quiet, ...seenByBoth({ sessions: 500, policyType: 'tlsa' })].map((each) => ({
+        ...each,
+        policies: each.policies.map((policy) => ({ ...policy, failures: 0 })),
+      })),
+      'yes',
+      [],
+    ],
+  ] as const)('%s', (_what, given, verdict, reasons) => {
+    const advice = adviseEnforce('a.example', given);
+    expect(advice.verdict).toBe(verdict);
+    expect(advice.reasons).toEqual(reasons.map((reason) => expect.stringMatching(reason)));
+  });
+
+  test('with the evidence', () => {
+    const single = failure({ sessions: 3, mxHost: 'odd.b.example' });
+    const blind = sums('2026-11-23', 'z.example', {
+      policies: [{ type: 'no-policy-found', mxHosts: [], successes: 9, failures: 0 }],
+    });
+    const given = [...quiet, sums('2026-11-23', 'x.example', { failures: [single] }), blind];
+    expect(adviseEnforce('a.example', given)).toMatchObject({
+      verdict: 'yes',
+      remarks: [
+        'certificate-expired at odd.b.example, 3 sessions: x.example alone saw it.',
+        'odd.b.example is not listed by the policy: x.example alone met it.',
+        'z.example finds no policy.',
+      ],
+      evidence: {
+        mode: 'testing',
+        mxPatterns: ['*.a.example'],
+        days: 14,
+        firstDay: '2026-11-10',
+        lastDay: '2026-11-23',
+        reporters: ['x.example', 'y.example'],
+        successes: 2_900,
+        failures: 3,
+        sharedFailureShare: 0,
+        unlistedHosts: [{ host: 'odd.b.example', reporters: ['x.example'] }],
+        withoutPolicy: ['z.example'],
+      },
+    });
+  });
+});
+
+describe('each day', () => {
+  async function check(list: readonly ReportSums[]): Promise<readonly object[]> {
+    const reader = createMemoryReceipts();
+    await reader.writeSums(list);
+    const nowMs = Date.parse(`${today}T12:00:00Z`);
+    return checkReports({ reader, domains: ['a.example'], failurePercentMax: 5, nowMs });
+  }
+  const upTo = (reporter: string, last: string): ReportSums[] =>
+    quiet.filter((each) => each.reporter === reporter && each.day <= last);
+
+  test('all is well', async () => {
+    expect(await check(quiet)).toEqual([]);
+    expect(await check([])).toEqual([]);
+  });
+
+  test.each([
+    ['silent for three days that should be here', '2026-11-19', ['reporter-silent']],
+    ['the last of which may still come', '2026-11-20', []],
+  ])('one is %s', async (_what, last, kinds) => {
+    const alarms = await check([...upTo('x.example', last), ...upTo('y.example', today)]);
+    expect(alarms.map((alarm) => (alarm as { kind: string }).kind)).toEqual(kinds);
+  });
+
+  test('one who reports now and then is not missed', async () => {
+    expect(await check([...upTo('x.example', '2026-11-14'), ...upTo('y.example', today)])).toEqual(
+      [],
+    );
+  });
+
+  test('all are silent: the fault is ours', async () => {
+    expect(
+      await check([...upTo('x.example', '2026-11-18'), ...upTo('y.example', '2026-11-19')]),
+    ).toEqual([
+      {
+        kind: 'reporter-silent',
+        domain: 'a.example',
+        reporter: 'x.example',
+        lastDay: '2026-11-18',
+      },
+      {
+        kind: 'reporter-silent',
+        domain: 'a.example',
+        reporter: 'y.example',
+        lastDay: '2026-11-19',
+      },
+      { kind: 'domain-silent', domain: 'a.example', lastDay: '2026-11-19' },
+    ]);
+  });
+
+  test('more sessions failed than is put up with, of the latest whole day', async () => {
+    const bad = sums('2026-11-22', 'x.example', { failures: [failure({ sessions: 17 })] });
+    const less = sums('2026-11-22', 'x.example', { failures: [failure({ sessions: 15 })] });
+    expect(await check([...quiet, bad])).toEqual([
+      {
+        kind: 'failures-above-share',
+        domain: 'a.example',
+        day: '2026-11-22',
+        policyType: 'sts',
+        failures: 17,
+        sessions: 317,
+      },
+    ]);
+    expect(await check([...quiet, less])).toEqual([]);
+  });
+
+  test('nobody raises an alarm by HTTPS', async () => {
+    const posted = {
+      ...sums('2026-11-22', 'x.example', { failures: [failure({ sessions: 900 })] }),
+      way: 'https' as const,
+    };
+    expect(await check([...quiet, posted])).toEqual([]);
+  });
+});

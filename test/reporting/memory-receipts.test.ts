@@ -1,0 +1,4 @@
+import { testReceiptStore } from './contracts/receipt-store.ts';
+import { createMemoryReceipts } from './memory-receipts.ts';
+
+testReceiptStore(async () => createMemoryReceipts());

@@ -1,0 +1,395 @@
+/** What becomes of a report that comes in: counted once, kept apart, or kept with a reason. */
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createSignatureCheck } from '../../functions/adapters/net/check-signatures.ts';
+import type { ReceivedReport } from '../../functions/protocol/tlsrpt/received-report.ts';
+import { buildReport, reportFileName } from '../../functions/protocol/tlsrpt/report.ts';
+import { composeReportMail } from '../../functions/protocol/tlsrpt/report-mail.ts';
+import type { PolicyTally } from '../../functions/protocol/tlsrpt/tally.ts';
+import type { ReceiptEvent, ReceiptStore } from '../../functions/reporting/receive-ports.ts';
+import {
+  type Arrival,
+  receivePoison,
+  receiveReport,
+} from '../../functions/reporting/receive-report.ts';
+import { sumReport } from '../../functions/reporting/report-sums.ts';
+import { companyX, googleStyle } from '../protocol/tlsrpt/received-samples.ts';
+import { createMemoryReceipts, type MemoryReceipts } from './memory-receipts.ts';
+import { keyOf, keyRecords, mailOf, resolverOf, signed } from './report-mails.ts';
+
+const nowMs = Date.parse('2026-11-24T03:00:00Z');
+const org = keyOf('org.example');
+const evil = keyOf('evil.example');
+const report = { ...googleStyle, 'contact-info': 'tls@org.example' };
+
+interface World {
+  readonly store: MemoryReceipts;
+  receive(octets: Uint8Array, over?: Partial<Arrival>): Promise<ReceiptEvent>;
+}
+
+function world(failing: readonly string[] = [], over: Partial<ReceiptStore> = {}): World {
+  const store = createMemoryReceipts();
+  const resolver = resolverOf(keyRecords([org, evil, keyOf('sender.example')]), failing);
+  let arrivals = 0;
+  return {
+    store,
+    receive: (octets, arrival = {}) => {
+      arrivals += 1;
+      const facts = { way: 'mail', rawKey: `raw-${arrivals}`, receivedAtMs: nowMs } as const;
+      return receiveReport(
+        { ...facts, octets, isLastTry: false, ...arrival },
+        {
+          store: { ...store, ...over },
+          checkSignatures: createSignatureCheck(resolver, () => nowMs),
+          own: { domains: ['company-y.example'], mxHosts: ['*.mx.company-y.example'] },
+          deadlineMs: nowMs,
+        },
+      );
+    },
+  };
+}
+
+describe('what we send, we take', () => {
+  const tally: PolicyTally = {
+    policy: {
+      type: 'sts',
+      domain: 'company-y.example',
+      strings: ['mode: enforce'],
+      mxHosts: ['mx'],
+    },
+    successes: 41,
+    failures: 3,
+    details: [
+      { failure: { resultType: 'certificate-expired', receivingMxHostname: 'mx' }, sessions: 2 },
+      { failure: { resultType: 'validation-failure', failureReasonCode: 'x' }, sessions: 1 },
+    ],
+  };
+
+  function ourMail(policies: readonly PolicyTally[]): Buffer {
+    const facts = {
+      organizationName: 'Sender',
+      contactInfo: 'tls@sender.example',
+      reportId: '1@sender.example',
+      day: '2026-11-23',
+      policies,
+    };
+    const names = { submitter: 'sender.example', policyDomain: 'company-y.example' };
+    const mail = composeReportMail({
+      from: 'tls@sender.example',
+      to: 'reports@company-y.example',
+      policyDomain: 'company-y.example',
+      reportId: facts.reportId,
+      fileName: reportFileName({ ...names, day: facts.day, uniqueId: '1' }),
+      gzip: gzipSync(JSON.stringify(buildReport(facts))),
+      nowMs,
+    });
+    return signed(mail, keyOf('sender.example'));
+  }
+
+  test('with our signature, without a deviation, and every count as it was', async () => {
+    const { receive, store } = world();
+    const { receipt, sums } = await receive(ourMail([tally]));
+    expect(receipt).toMatchObject({ state: 'counted', deviations: [] });
+    expect(sums).toEqual([...store.sums.values()]);
+    expect(sums).toMatchObject([
+      {
+        domain: 'company-y.example',
+        day: '2026-11-23',
+        reporter: 'sender.example',
+        organization: 'Sender',
+        policies: [{ type: 'sts', mode: 'enforce', mxHosts: ['mx'], successes: 41, failures: 3 }],
+        failures: [
+          { policyType: 'sts', resultType: 'certificate-expired', mxHost: 'mx', sessions: 2 },
+          { policyType: 'sts', resultType: 'validation-failure', reason: 'x', sessions: 1 },
+        ],
+      },
+    ]);
+  });
+
+  test('with dates and ids that SES puts in the place of ours', async () => {
+    const text = ourMail([tally]).toString('latin1');
+    const mail = text
+      .replace(/^Date: .*$/m, 'Date: Tue, 24 Nov 2026 02:22:22 +0000')
+      .replace(/^Message-ID: .*$/m, 'Message-ID: <ses@eu-west-1.amazonses.example>');
+    const { receipt } = await world().receive(Buffer.from(mail, 'latin1'));
+    expect(receipt.state).toBe('counted');
+  });
+});
+
+describe('who is believed', () => {
+  const own = signed(mailOf(report), org);
+
+  test('a signed report is counted', async () => {
+    const { receipt, sums, newFailures } = await world().receive(own);
+    expect(receipt).toMatchObject({ state: 'counted', way: 'mail' });
+    expect(receipt.summary).toMatchObject({ submitter: 'org.example', successes: 12, failures: 0 });
+    expect(sums.length).toBe(1);
+    expect(newFailures).toEqual([]);
+  });
+
+  test.each([
+    ['an unsigned one', mailOf(report), /^not signed/],
+    ['one signed by another', signed(mailOf(report), evil), /evil\.example: another domain/],
+    [
+      'one changed on the way',
+      Buffer.from(own.toString('latin1').replace('aggregate', 'other'), 'latin1'),
+      /body hash/,
+    ],
+    [
+      'one that names nobody',
+      mailOf({ ...report, 'contact-info': undefined }, { from: 'nobody', fields: [] }),
+      'it does not say whose it is',
+    ],
+  ])('%s is kept apart', async (_what, mail, reason) => {
+    const { receive, store } = world();
+    const { receipt } = await receive(mail);
+    expect(receipt).toMatchObject({ state: 'unverified', reason: expect.stringMatching(reason) });
+    expect(store.sums.size).toBe(0);
+  });
+
+  test("a stranger's signature under words that are Google's", async () => {
+    const mail = signed(mailOf(googleStyle, { from: 'x@evil.example' }), evil);
+    expect((await world().receive(mail)).receipt.state).toBe('unverified');
+  });
+
+  test('without a contact the field speaks, and then From', async () => {
+    const { 'contact-info': _contact, ...without } = report;
+    const byField = await world().receive(signed(mailOf(without), org));
+    expect(byField.receipt).toMatchObject({
+      state: 'counted',
+      summary: { submitter: 'org.example' },
+    });
+    const byFrom = await world().receive(signed(mailOf(without, { fields: [] }), org));
+    expect(byFrom.receipt.summary?.submitter).toBe('org.example');
+  });
+
+  test('a field that names another than the contact is noted (RFC 8460 §5.3, §5.6)', async () => {
+    const fields = ['TLS-Report-Domain: company-y.example', 'TLS-Report-Submitter: evil.example'];
+    const { receipt } = await world().receive(signed(mailOf(report, { fields }), org));
+    expect(receipt).toMatchObject({
+      state: 'counted',
+      deviations: ['mail: TLS-Report-Submitter is not the domain of contact-info'],
+    });
+  });
+
+  test('a key that DNS does not say now is asked for again, and done without at the last try', async () => {
+    const { receive, store } = world(['r._domainkey.org.example']);
+    await expect(receive(own)).rejects.toMatchObject({ code: 'dns-server-failure' });
+    expect(store.receipts.size).toBe(0);
+    const { receipt } = await receive(own, { isLastTry: true });
+    expect(receipt).toMatchObject({
+      state: 'unverified',
+      reason: expect.stringContaining('DNS failure'),
+    });
+  });
+});
+
+describe('a report counts once', () => {
+  test('when it comes twice, and when it is sent in another mail', async () => {
+    const { receive, store } = world();
+    const mail = signed(mailOf(report), org);
+    await receive(mail);
+    expect((await receive(mail)).isDuplicate).toBe(true);
+    const other = signed(mailOf(report, { fileName: 'org.example!y!1!2!2.json.gz' }), org);
+    expect(await receive(other)).toMatchObject({ isDuplicate: true, sums: [] });
+    expect(store.sums.size).toBe(1);
+  });
+
+  test('and another of the same day is another', async () => {
+    const { receive, store } = world();
+    await receive(signed(mailOf(report), org));
+    await receive(signed(mailOf({ ...report, 'report-id': 'other' }), org));
+    expect(store.sums.size).toBe(2);
+  });
+
+  test('what was begun with and not brought to an end is finished', async () => {
+    let fails = true;
+    const { receive, store } = world([], {
+      writeSums: async (sums) => {
+        if (fails) {
+          fails = false;
+          throw new Error('the process died');
+        }
+        await store.writeSums(sums);
+      },
+    });
+    const mail = signed(mailOf(report), org);
+    await expect(receive(mail, { rawKey: 'one' })).rejects.toThrow('died');
+    expect(await receive(mail, { rawKey: 'one' })).toMatchObject({ isDuplicate: false });
+    expect(store.sums.size).toBe(1);
+  });
+
+  test('nobody takes the place of a report by its words: not unsigned, not by HTTPS, not as another', async () => {
+    const { receive, store } = world();
+    await receive(mailOf(report));
+    await receive(Buffer.from(JSON.stringify(report)), { way: 'https' });
+    const theirs = { ...report, 'contact-info': 'x@evil.example' };
+    await receive(signed(mailOf(theirs, { from: 'x@evil.example' }), evil));
+    const { receipt, isDuplicate } = await receive(signed(mailOf(report), org));
+    expect(receipt.state).toBe('counted');
+    expect(isDuplicate).toBe(false);
+    expect(
+      [...store.sums.values()].map(({ reporter, way }) => `${way} ${reporter}`).sort(),
+    ).toEqual(['https org.example', 'mail evil.example', 'mail org.example']);
+  });
+});
+
+describe('about whom', () => {
+  const [policy] = report.policies;
+  const about = (domain: string): object => ({
+    ...policy,
+    policy: { ...policy.policy, 'policy-domain': domain },
+  });
+
+  test.each([
+    ['another domain', 'other.example', 'foreign'],
+    ['a domain beneath ours, of which nobody said so', 'sub.company-y.example', 'foreign'],
+    ['an MX host of ours: the policy domain of DANE', 'a.mx.company-y.example', 'counted'],
+  ])('%s', async (_what, domain, state) => {
+    const mail = signed(mailOf({ ...report, policies: [about(domain)] }), org);
+    expect((await world().receive(mail)).receipt.state).toBe(state);
+  });
+
+  test('of ours and of others: ours is counted', async () => {
+    const policies = [about('other.example'), policy];
+    const { sums, receipt } = await world().receive(signed(mailOf({ ...report, policies }), org));
+    expect(sums.map(({ domain }) => domain)).toEqual(['company-y.example']);
+    expect(receipt.summary?.domains).toEqual(['other.example', 'company-y.example']);
+  });
+});
+
+test('a type of failure is new the first time; by HTTPS nothing is', async () => {
+  const { receive } = world();
+  const failing = { ...companyX, 'contact-info': 'tls@org.example' };
+  const posted = await receive(Buffer.from(JSON.stringify(failing)), { way: 'https' });
+  expect(posted).toMatchObject({ newFailures: [], receipt: { state: 'counted', way: 'https' } });
+  const first = await receive(signed(mailOf(failing), org));
+  expect(first.newFailures.map(({ resultType }) => resultType)).toEqual([
+    'certificate-expired',
+    'starttls-not-supported',
+    'validation-failure',
+  ]);
+  const again = await receive(signed(mailOf({ ...failing, 'report-id': '2' }), org));
+  expect(again.newFailures).toEqual([]);
+});
+
+describe('what cannot be read', () => {
+  test.each([
+    [
+      'mail without a report',
+      Buffer.from('From: a@b.example\r\n\r\nBuy now'),
+      'mail',
+      'no part of it is a report',
+    ],
+    ['no JSON in it', mailOf(null, { content: gzipSync('oops') }), 'mail', 'not JSON'],
+    [
+      'a million entries',
+      mailOf(null, { content: gzipSync(`[${'{},'.repeat(1_000_000)}{}]`) }),
+      'mail',
+      'more than 200000 values',
+    ],
+    ['posted rubbish', Buffer.from('oops'), 'https', 'not JSON'],
+    ['a posted bomb', gzipSync(Buffer.alloc(100_000_000)), 'https', /^unpacks to more than/],
+  ] as const)('%s: kept with its reason, once', async (_what, octets, way, reason) => {
+    const { receive, store } = world();
+    const { receipt } = await receive(octets, { way });
+    expect(receipt).toMatchObject({ state: 'unreadable', reason: expect.stringMatching(reason) });
+    await receive(octets, { way });
+    expect(store.receipts.size).toBe(1);
+  });
+
+  test('what no try survived is kept unread', async () => {
+    const { store } = world();
+    const facts = { way: 'mail', rawKey: 'raw', receivedAtMs: nowMs } as const;
+    expect((await receivePoison(facts, { store })).receipt).toMatchObject({ state: 'unreadable' });
+    expect(store.receipts.size).toBe(1);
+  });
+});
+
+describe('sums', () => {
+  const name = fc.stringMatching(/^[a-z]{1,2}$/);
+  const detail = fc.record({
+    resultType: name,
+    sessions: fc.nat(1_000),
+    receivingMxHostname: name,
+    failureReasonCode: name,
+  });
+  const policies = fc.array(
+    fc.record({
+      type: fc.constantFrom('sts', 'tlsa', 'no-policy-found', 'x'),
+      domain: fc.constantFrom('a.example', 'b.example'),
+      strings: fc.array(fc.constantFrom('mode: testing', 'mode:enforce', 'version: STSv1')),
+      mxHosts: fc.array(name),
+      successes: fc.nat(1_000),
+      failures: fc.nat(1_000),
+      details: fc.array(detail, { maxLength: 400 }),
+    }),
+    { maxLength: 8 },
+  );
+  const of = (list: ReceivedReport['policies']): ReceivedReport => ({
+    organization: 'Org',
+    reportId: '1',
+    startMs: 0,
+    endMs: 0,
+    day: '2026-11-23',
+    policies: list,
+  });
+  const total = <T>(list: readonly T[], count: (each: T) => number): number =>
+    list.reduce((sum, each) => sum + count(each), 0);
+
+  test('balance, whatever is in a report', () => {
+    fc.assert(
+      fc.property(policies, (list) => {
+        const sums = sumReport(of(list), { id: '1', reporter: 'org.example', way: 'mail' });
+        for (const domain of ['a.example', 'b.example']) {
+          const expected = list.filter((each) => each.domain === domain);
+          const found = sums.filter((each) => each.domain === domain);
+          const summed = found.flatMap((each) => each.policies);
+          expect(total(summed, ({ successes }) => successes)).toBe(
+            total(expected, ({ successes }) => successes),
+          );
+          expect(total(summed, ({ failures }) => failures)).toBe(
+            total(expected, ({ failures }) => failures),
+          );
+          expect(
+            total(
+              found.flatMap(({ failures }) => failures),
+              ({ sessions }) => sessions,
+            ),
+          ).toBe(
+            total(
+              expected.flatMap(({ details }) => details),
+              ({ sessions }) => sessions,
+            ),
+          );
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('stay small enough for an item, however many failures are told apart', () => {
+    const long = 'x'.repeat(200);
+    const details = Array.from({ length: 10_000 }, (_, at) => ({
+      resultType: `${at % 7_000}${long}`.slice(0, 100),
+      sessions: 1,
+      receivingMxHostname: `${at}${long}`.slice(0, 200),
+      failureReasonCode: `${at}${long}`.slice(0, 200),
+    }));
+    const mxHosts = Array.from({ length: 200 }, (_, at) => `${at}${long}`);
+    const many = Array.from({ length: 200 }, (_, at) => ({
+      type: `type-${at}`,
+      domain: 'a.example',
+      strings: [],
+      mxHosts,
+      successes: 1,
+      failures: 1,
+      details: at === 0 ? details : [],
+    }));
+    const [sums] = sumReport(of(many), { id: '1', reporter: 'org.example', way: 'mail' });
+    expect(Buffer.byteLength(JSON.stringify(sums))).toBeLessThan(380_000);
+    expect(total(sums?.failures ?? [], ({ sessions }) => sessions)).toBe(10_000);
+    expect(total(sums?.policies ?? [], ({ successes }) => successes)).toBe(200);
+  });
+});
