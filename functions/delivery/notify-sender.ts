@@ -11,12 +11,19 @@ import { composeNotification } from '../protocol/dsn/compose.ts';
 import type { NoticedRecipient, Notification } from '../protocol/dsn/notification.ts';
 import { wantsNotice } from '../protocol/dsn/notify.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
-import type { ContentReference, QueueMessage } from '../submission/queue-message.ts';
+import {
+  type ContentReference,
+  type QueueMessage,
+  redactedBase64CharsMax,
+} from '../submission/queue-message.ts';
 import type { ClaimedMessage, Fate, Peer } from './attempt.ts';
 import type { SettlingContext } from './context.ts';
 
-/** Above this a form of a notification is kept in the bucket: its queue record and row have to hold two. */
-const inlineOctetsMax = 131_072;
+/** Octets of a notification that its record carries; a larger one is kept in the bucket. */
+const wholeInlineMax = 131_072;
+
+/** The redacted form stays in row and retry item as it is. */
+const redactedInlineMax = (redactedBase64CharsMax / 4) * 3;
 
 /** What an attempt came to, as far as its sender may care. */
 export interface AttemptToTell {
@@ -161,8 +168,12 @@ async function makeMessage(
     // RFC 8689 §5: the notification of a REQUIRETLS message has to be protected as the message was.
     ...(redacted === undefined ? {} : { requireTls: true }),
     ...(whole.smtpUtf8 ? { smtpUtf8: true } : {}),
-    content: await refer(id, whole.content, context),
-    ...(redacted === undefined ? {} : { redacted: await refer(id, redacted.content, context) }),
+    content: await refer(id, whole.content, { context, inlineMax: wholeInlineMax }),
+    ...(redacted === undefined
+      ? {}
+      : {
+          redacted: await refer(id, redacted.content, { context, inlineMax: redactedInlineMax }),
+        }),
     notificationOf: { id: of, domain, attempt },
     attempt: 1,
     submittedAt: new Date(toTell.nowMs).toISOString(),
@@ -257,11 +268,11 @@ async function readReturned(
 async function refer(
   id: string,
   content: Uint8Array,
-  { ports }: SettlingContext,
+  { context, inlineMax }: { readonly context: SettlingContext; readonly inlineMax: number },
 ): Promise<ContentReference> {
-  if (content.length <= inlineOctetsMax) {
+  if (content.length <= inlineMax) {
     return { data: Buffer.from(content).toString('base64') };
   }
   const hash = createHash('sha256').update(content).digest('hex');
-  return ports.contents.keep(`${id}/${hash}`, content);
+  return context.ports.contents.keep(`${id}/${hash}`, content);
 }

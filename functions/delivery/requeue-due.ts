@@ -6,7 +6,7 @@
  */
 import type { RetryBucket, RetryCursor } from './requeue-ports.ts';
 import { deadLetterDamaged, type RequeuePorts, sendEntries } from './send-entries.ts';
-import { workUntil } from './work-until.ts';
+import { type WorkDone, workFromBothEnds } from './work-until.ts';
 
 /** Beyond it no clock is believed to be wrong, and an empty minute stays empty. */
 const lookBackMs = 15 * 60_000;
@@ -14,7 +14,7 @@ const lookBackMs = 15 * 60_000;
 /** Buckets that are emptied at one time. */
 const concurrency = 8;
 
-/** How many buckets may fail until a run leaves the rest to the next: it is an outage then. */
+/** How many buckets may fail in a row, from either end, until a run leaves the rest to the next: it is an outage then. */
 const failuresMax = 16;
 
 export interface DueSummary {
@@ -35,7 +35,8 @@ interface Rest {
  * Sends what is due until `deadlineMs`, a page of each minute in turn, the oldest first: a minute with 100,000 messages
  * takes several runs, and holds up none of the others.
  *
- * A bucket that fails is left to the next run, and does not stop the rest. Rejects when nothing could be read at all.
+ * A bucket that fails is left to the next run, and does not stop the rest: where the oldest fail again and again the
+ * newest have their turn. Rejects when nothing could be read at all.
  */
 export async function requeueDue(ports: RequeuePorts, deadlineMs: number): Promise<DueSummary> {
   const { now, reader, observe } = ports;
@@ -45,7 +46,7 @@ export async function requeueDue(ports: RequeuePorts, deadlineMs: number): Promi
   const failedMs: number[] = [];
   let sent = 0;
   let oldestMs = 0;
-  const drain = async ({ bucket, after }: Rest): Promise<Rest | undefined> => {
+  const drain = async ({ bucket, after }: Rest): Promise<WorkDone<Rest>> => {
     try {
       const page = await reader.readBucket(bucket, after);
       const due = page.entries.filter(({ dueAtMs }) => dueAtMs <= nowMs);
@@ -53,16 +54,19 @@ export async function requeueDue(ports: RequeuePorts, deadlineMs: number): Promi
       await deadLetterDamaged(page.damaged, ports);
       const count = await sendEntries(due, ports);
       sent += count;
-      return page.next === undefined ? undefined : { bucket, after: page.next };
+      return {
+        outcome: count > 0 ? 'done' : 'idle',
+        ...(page.next !== undefined && { rest: { bucket, after: page.next } }),
+      };
     } catch (error) {
       failedMs.push(bucket.startMs);
       observe({ kind: 'fault', error });
-      return undefined;
+      return { outcome: 'failed' };
     }
   };
-  const mayGoOn = (): boolean => now() < deadlineMs && failedMs.length < failuresMax;
+  const bounds = { concurrency, failuresMax, mayGoOn: () => now() < deadlineMs };
   const rests = [...reader.buckets(fromMs, nowMs)].map((bucket): Rest => ({ bucket }));
-  const left = await workUntil(rests, { concurrency, mayGoOn }, drain);
+  const left = await workFromBothEnds(rests, bounds, drain);
   const undoneMs = [...failedMs, ...left.map(({ bucket }) => bucket.startMs)];
   await noteDrained(Math.min(...undoneMs, nowMs - lookBackMs), drainedMs, ports);
   return { sent, oldestSeconds: Math.round(oldestMs / 1_000), isDrained: undoneMs.length === 0 };

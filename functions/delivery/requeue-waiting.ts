@@ -6,7 +6,7 @@
  */
 import type { BackoffList, BackoffState } from './requeue-ports.ts';
 import { deadLetterDamaged, type RequeuePorts, sendEntries } from './send-entries.ts';
-import { workUntil } from './work-until.ts';
+import { type WorkDone, workFromBothEnds } from './work-until.ts';
 
 /** Messages of one recovered domain that one run lets go. */
 export const freedMax = 200;
@@ -14,7 +14,7 @@ export const freedMax = 200;
 /** Domains that are looked after at one time. */
 const concurrency = 4;
 
-/** How many domains may fail until a run leaves the rest to the next: it is an outage then. */
+/** How many domains may fail in a row, from either end, until a run leaves the rest to the next: it is an outage then. */
 const failuresMax = 16;
 
 export interface WaitingPorts extends RequeuePorts {
@@ -37,18 +37,18 @@ export async function requeueWaiting(
   const { now, observe } = ports;
   const states = await ports.backoffs.list();
   let sent = 0;
-  let failures = 0;
-  const lookAfter = async (state: BackoffState): Promise<undefined> => {
+  const lookAfter = async (state: BackoffState): Promise<WorkDone<BackoffState>> => {
     try {
       const count = await sendWaiting(state, state.recovered ? freedMax : 1, ports);
       sent += count;
+      return { outcome: count > 0 ? 'done' : 'idle' };
     } catch (error) {
-      failures += 1;
       observe({ kind: 'fault', error });
+      return { outcome: 'failed' };
     }
   };
-  const mayGoOn = (): boolean => now() < deadlineMs && failures < failuresMax;
-  await workUntil(inTurn(states, ports), { concurrency, mayGoOn }, lookAfter);
+  const bounds = { concurrency, failuresMax, mayGoOn: () => now() < deadlineMs };
+  await workFromBothEnds(inTurn(states, ports), bounds, lookAfter);
   return { sent, backoffs: states.filter(({ recovered }) => !recovered).length };
 }
 

@@ -4,9 +4,11 @@
  * A run that dies between the two, or another one at the same time, sends an entry twice; the second finds its attempt
  * claimed (`MessageStore`). What was not sent is never removed.
  */
+import { TransportSecurityError } from '../protocol/errors.ts';
 import type { DeliveryEvent } from './events.ts';
 import type { MailQueue } from './ports.ts';
 import type { DamagedEntry, RetryEntry, RetryReader } from './requeue-ports.ts';
+import { type WorkDone, workFromBothEnds } from './work-until.ts';
 
 /** What one run of requeuing works with. */
 export interface RequeuePorts {
@@ -17,29 +19,36 @@ export interface RequeuePorts {
   readonly observe: (event: DeliveryEvent) => void;
 }
 
-/** How many refusals without a success between them are an outage of the queue, and no fault of the messages. */
+/** How many refusals without a success between them, from either end, are an outage of the queue, and no fault of the messages. */
 const outageRefusals = 3;
 
 /**
  * Sends entries to the queue and removes those that it took; gives their number.
  *
- * One that the queue alone does not take stays where it is, and is observed as a fault: the reconciler puts it in
- * again. Rejects when the queue is out of order, or the entries could not be removed.
+ * One that it could never take goes to the dead letters. One that it alone does not take now stays where it is, and is
+ * observed as a fault: the reconciler puts it in again. Rejects when the queue is out of order, or the entries could not
+ * be removed.
  */
 export async function sendEntries(
   entries: readonly RetryEntry[],
-  { reader, queue, observe }: RequeuePorts,
+  ports: Omit<RequeuePorts, 'now'>,
 ): Promise<number> {
-  if (entries.length === 0) {
+  const [only, ...more] = entries;
+  if (only === undefined) {
     return 0;
   }
+  const { reader, queue } = ports;
   try {
     await queue.enqueue(entries.map(({ message }) => message));
   } catch (error) {
-    if (entries.length === 1) {
+    if (more.length > 0) {
+      return sendOneByOne(entries, ports);
+    }
+    if (!isPoison(error)) {
       throw error;
     }
-    return sendOneByOne(entries, { reader, queue, observe });
+    await deadLetter(only, error, ports);
+    return 0;
   }
   await reader.remove(entries.map(({ key }) => key));
   return entries.length;
@@ -48,36 +57,53 @@ export async function sendEntries(
 /** Parts what the queue does not take from what it takes. */
 async function sendOneByOne(
   entries: readonly RetryEntry[],
-  { reader, queue, observe }: Omit<RequeuePorts, 'now'>,
+  ports: Omit<RequeuePorts, 'now'>,
 ): Promise<number> {
+  const { reader, queue, observe } = ports;
   const sent: RetryEntry[] = [];
-  let outage: unknown;
-  let refusals = 0;
-  for (const entry of entries) {
+  let lastError: unknown;
+  const send = async (entry: RetryEntry): Promise<WorkDone<RetryEntry>> => {
     try {
       await queue.enqueue([entry.message]);
       sent.push(entry);
-      refusals = 0;
+      return { outcome: 'done' };
     } catch (error) {
-      observe({ kind: 'fault', error });
-      refusals += 1;
-      if (refusals === outageRefusals) {
-        outage = error;
-        break;
+      if (isPoison(error)) {
+        await deadLetter(entry, error, ports);
+        return { outcome: 'idle' };
       }
+      observe({ kind: 'fault', error });
+      lastError = error;
+      return { outcome: 'failed' };
     }
-  }
-  await reader.remove(sent.map(({ key }) => key));
-  if (outage !== undefined) {
-    throw outage;
+  };
+  const bounds = { concurrency: 1, failuresMax: outageRefusals, mayGoOn: () => true };
+  const left = await workFromBothEnds(entries, bounds, send).finally(() =>
+    reader.remove(sent.map(({ key }) => key)),
+  );
+  if (lastError !== undefined && (left.length > 0 || sent.length === 0)) {
+    throw lastError;
   }
   return sent.length;
 }
 
-/** Puts entries that are not as written where operators look, and removes them: no later run could read them either. */
+/** Whether the message itself is at fault: no later run would send it either. */
+function isPoison(error: unknown): error is TransportSecurityError {
+  return error instanceof TransportSecurityError && error.code === 'content-invalid';
+}
+
+async function deadLetter(
+  { key, message }: RetryEntry,
+  { message: reason }: Error,
+  ports: Omit<RequeuePorts, 'now'>,
+): Promise<void> {
+  await deadLetterDamaged([{ key, body: JSON.stringify(message), reason }], ports);
+}
+
+/** Puts entries that no later run could read, or send, where operators look, and removes them. */
 export async function deadLetterDamaged(
   damaged: readonly DamagedEntry[],
-  { reader, queue, observe }: RequeuePorts,
+  { reader, queue, observe }: Omit<RequeuePorts, 'now'>,
 ): Promise<void> {
   for (const { key, body, reason } of damaged) {
     // SQS takes no empty body.

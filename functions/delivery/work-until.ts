@@ -40,3 +40,47 @@ export async function workUntil<T>(
   const unbegun = takeFresh();
   return unbegun === undefined ? rests : [...rests, unbegun];
 }
+
+export interface BothEndsBounds extends WorkBounds {
+  /** How many may fail in a row, without one that came to something between them. */
+  readonly failuresMax: number;
+}
+
+/** What became of an item: `failed` and `done` tell an outage from a few bad items, `idle` tells nothing. */
+export interface WorkDone<T> {
+  readonly outcome: 'done' | 'idle' | 'failed';
+  readonly rest?: T;
+}
+
+/**
+ * Works as {@link workUntil} does, and stops where so many fail in a row that all of it seems out of order; but not
+ * before it has gone through what is left from the other end. So items that fail for ever, however many, keep none from
+ * its turn that comes behind them, and an outage ends the work soon all the same.
+ *
+ * Resolves to what was left undone, failed items not among it. Rejects with what `work` rejects with.
+ */
+export async function workFromBothEnds<T>(
+  items: readonly T[],
+  { concurrency, mayGoOn, failuresMax }: BothEndsBounds,
+  work: (item: T) => Promise<WorkDone<T>>,
+): Promise<readonly T[]> {
+  let failuresInRow = 0;
+  const count = async (item: T): Promise<T | undefined> => {
+    const { outcome, rest } = await work(item);
+    if (outcome === 'failed') {
+      failuresInRow += 1;
+    } else if (outcome === 'done') {
+      failuresInRow = 0;
+    }
+    return rest;
+  };
+  const bounds = { concurrency, mayGoOn: () => mayGoOn() && failuresInRow < failuresMax };
+  const goThrough = async (some: readonly T[]): Promise<readonly T[]> => {
+    const fresh = some.values();
+    const begun = await workUntil(fresh, bounds, count);
+    return [...begun, ...fresh];
+  };
+  const left = await goThrough(items);
+  failuresInRow = 0;
+  return left.length === 0 ? left : goThrough(left.toReversed());
+}

@@ -23,7 +23,7 @@ import {
   isLooping,
   removePrivateFields,
 } from './complete-header.ts';
-import { giveBody, giveSecondBody } from './keep-body.ts';
+import { giveBody, giveRedactedBody } from './keep-body.ts';
 import { contentBytesMax } from './limits.ts';
 import type { AcceptPorts } from './ports.ts';
 import {
@@ -147,7 +147,7 @@ async function acceptRedacted(
   }
   const content = await context.ports.contents.read(message.redacted);
   const octets = await finishContent(readContent(content), message, context);
-  return { redacted: await giveSecondBody({ id: message.id, records, octets }, context.ports) };
+  return { redacted: await giveRedactedBody({ id: message.id, records, octets }, context.ports) };
 }
 
 function loopRefusal(way: SubmissionWay): NonNullable<PreparedPart['refusal']> {

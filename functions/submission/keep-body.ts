@@ -4,7 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import type { AcceptPorts } from './ports.ts';
-import type { ContentReference, PreparedMessage } from './queue-message.ts';
+import {
+  type ContentReference,
+  type PreparedMessage,
+  redactedBase64CharsMax,
+} from './queue-message.ts';
 
 /** Base64 chars of the body of a record that is alone: SQS takes 1 MiB, and the envelope needs room. */
 const aloneCharsMax = 983_040;
@@ -52,12 +56,12 @@ export async function giveBody(
   }));
 }
 
-/** A body for one record, which carries another one already. */
-export async function giveSecondBody(
+/** The redacted form, which goes from queue to row to retry item as it is: inline only as small as all of them take it. */
+export async function giveRedactedBody(
   body: Body,
   { contents }: Pick<AcceptPorts, 'contents'>,
 ): Promise<ContentReference> {
-  return base64Chars(body.octets) <= severalCharsMax
+  return base64Chars(body.octets) <= redactedBase64CharsMax
     ? { data: toBase64(body.octets) }
     : keepBody(body, { contents });
 }

@@ -227,29 +227,75 @@ describe('a run that dies or fails', () => {
   });
 });
 
-describe('poison among good messages', () => {
-  test('what the queue does not take stays, and the rest goes', async () => {
-    const world = createWorld();
-    await putMany(world.stores, 20, noonMs + 2 * minuteMs);
-    world.nowMs += 2 * minuteMs;
-    const { enqueue } = world.stores.queue;
-    const poison = new TransportSecurityError('content-invalid', 'too large for SQS');
-    const ports = {
-      ...world.ports(),
-      queue: {
-        ...world.stores.queue,
-        enqueue: async (messages: readonly QueueMessage[]) => {
-          if (messages.some(({ id }) => id === 'm-7')) {
-            throw poison;
-          }
-          await enqueue(messages);
-        },
+/** A queue that refuses some messages, each time they are sent. */
+function refusing(world: World, refuse: (id: string) => Error | undefined): WaitingPorts {
+  const { queue } = world.stores;
+  return {
+    ...world.ports(),
+    queue: {
+      ...queue,
+      enqueue: async (messages) => {
+        const [refusal] = messages.flatMap(({ id }) => refuse(id) ?? []);
+        if (refusal !== undefined) {
+          throw refusal;
+        }
+        await queue.enqueue(messages);
       },
-    };
-    expect(await requeueDue(ports, world.nowMs + minuteMs)).toMatchObject({ sent: 19 });
-    expect(world.stores.retryEntries()).toMatchObject([{ message: { id: 'm-7' } }]);
-    expect(world.faults).toEqual([poison]);
-  });
+    },
+  };
+}
+
+const tooLarge = new TransportSecurityError('content-invalid', 'too large for SQS');
+const notTaken = new TransportSecurityError('store-unavailable', 'SQS does not take it');
+
+describe('poison among good messages', () => {
+  test.each([
+    [20, [7], 'one of many'],
+    [20, [0, 1, 2, 3, 4], 'the first of many'],
+    [1, [0], 'alone'],
+    [3, [0, 1, 2], 'nothing else'],
+  ])(
+    '%i messages, of which %j can never be sent: they go to the dead letters, and the rest goes (%s)',
+    async (count, bad, _what) => {
+      const world = createWorld();
+      await putMany(world.stores, count, noonMs + 2 * minuteMs);
+      world.nowMs += 2 * minuteMs;
+      const badIds = bad.map((n) => `m-${n}`);
+      const ports = refusing(world, (id) => (badIds.includes(id) ? tooLarge : undefined));
+      expect(await requeueDue(ports, world.nowMs + minuteMs)).toMatchObject({
+        sent: count - bad.length,
+        isDrained: true,
+      });
+      expect(world.stores.retryEntries()).toEqual([]);
+      expect(world.stores.deadLetters).toEqual(
+        bad.map((n) => ({ body: JSON.stringify(nth(n)), reason: 'too large for SQS' })),
+      );
+      expect(world.faults).toEqual([]);
+    },
+  );
+
+  test.each([
+    [[7], 'one'],
+    [[0, 1, 2, 3, 4], 'the first five'],
+    [[15, 16, 17, 18, 19], 'the last five'],
+  ])(
+    'those that the queue does not take now stay, and the rest goes: %j (%s)',
+    async (bad, _what) => {
+      const world = createWorld();
+      await putMany(world.stores, 20, noonMs + 2 * minuteMs);
+      world.nowMs += 2 * minuteMs;
+      const badIds = bad.map((n) => `m-${n}`);
+      const ports = refusing(world, (id) => (badIds.includes(id) ? notTaken : undefined));
+      const order = idsOf(world.stores.retryEntries().map(({ message }) => message));
+      expect(order.slice(0, 2)).toEqual(['m-0', 'm-1']);
+      const { sent } = await requeueDue(ports, world.nowMs + minuteMs);
+      expect(sent).toBe(20 - bad.length);
+      expect(idsOf(world.stores.retryEntries().map(({ message }) => message))).toEqual(
+        badIds.sort(),
+      );
+      expect(world.stores.deadLetters).toEqual([]);
+    },
+  );
 
   test('what cannot be read goes where operators look, and no run meets it again', async () => {
     const world = createWorld();
@@ -279,6 +325,46 @@ describe('poison among good messages', () => {
       { body: JSON.stringify(key), reason: 'no message' },
     ]);
     expect(removed).toEqual(expect.arrayContaining([key]));
+  });
+});
+
+describe('minutes that fail again and again', () => {
+  /** A message a minute; the first `bad` of them are never taken. */
+  async function failing(bad: number, good: number) {
+    const world = createWorld();
+    for (let n = 0; n < bad + good; n += 1) {
+      await world.stores.retries.put(nth(n), noonMs + (2 + n) * minuteMs);
+    }
+    const ports = refusing(world, (id) => (Number(id.slice(2)) < bad ? notTaken : undefined));
+    return { world, ports };
+  }
+
+  test.each([
+    [20, 1, 0, 'all of them within the last quarter of an hour and more'],
+    [100, 3, 0, 'many'],
+    [20, 1, 24 * 60, 'and for a day'],
+  ])(
+    '%i old ones keep none of %i newer from being sent, %i empty minutes later (%s)',
+    async (bad, good, laterMinutes, _what) => {
+      const { world, ports } = await failing(bad, good);
+      world.nowMs += (1 + bad + good + laterMinutes) * minuteMs;
+      await world.stores.reader.writeDrainedMs(noonMs);
+      const { sent, isDrained } = await requeueDue(ports, world.nowMs + minuteMs);
+      expect({ sent, isDrained }).toEqual({ sent: good, isDrained: false });
+      expect(world.stores.retryEntries()).toHaveLength(bad);
+      // And they have their own turn in every run.
+      expect(await world.due()).toMatchObject({ sent: bad });
+    },
+  );
+
+  test('where all fail it is an outage, which ends the run soon', async () => {
+    const { world, ports } = await failing(1_000, 0);
+    world.nowMs += 1_100 * minuteMs;
+    await world.stores.reader.writeDrainedMs(noonMs);
+    expect(await requeueDue(ports, world.nowMs + minuteMs)).toMatchObject({ sent: 0 });
+    expect(world.faults.length).toBeGreaterThan(16);
+    expect(world.faults.length).toBeLessThan(60);
+    expect(await world.stores.reader.readDrainedMs()).toBe(noonMs + 2 * minuteMs);
   });
 });
 
@@ -356,6 +442,32 @@ describe('a domain that cannot be reached', () => {
     world.stores.fail('readWaiting', 'before');
     expect(await world.waiting()).toEqual({ sent: 1, backoffs: 2 });
     expect(world.faults).toHaveLength(1);
+  });
+
+  test('twenty that always fail keep none behind them from its probe', async () => {
+    const world = createWorld();
+    for (let n = 0; n < 21; n += 1) {
+      const name = `d-${n}.example`;
+      const message = nth(n, { prepared: { ...nth(n).prepared, domain: name } });
+      await world.stores.retries.put(message, noonMs + 240 * minuteMs, name);
+      await world.stores.backoffs.prolong(name, probeAtMs + n, noonMs);
+    }
+    world.nowMs = probeAtMs + minuteMs;
+    const ports = refusing(world, (id) => (id === 'm-20' ? undefined : notTaken));
+    const { sent } = await requeueWaiting(ports, world.nowMs + minuteMs);
+    expect(sent).toBe(1);
+    expect(world.stores.sent).toMatchObject([{ id: 'm-20' }]);
+  });
+
+  test('with a thousand that all fail the run ends soon', async () => {
+    const world = createWorld();
+    for (let n = 0; n < 1_000; n += 1) {
+      await world.stores.backoffs.prolong(`d-${n}.example`, probeAtMs, noonMs);
+    }
+    world.nowMs = probeAtMs;
+    world.stores.fail('readWaiting', 'before', 1_000);
+    expect(await world.waiting()).toMatchObject({ sent: 0 });
+    expect(world.faults.length).toBeLessThan(60);
   });
 
   test('stale lists are cleared away', async () => {

@@ -36,6 +36,7 @@ export function clientConfig(endpoint: string): ClientConfig {
 }
 
 export interface LocalDynamoDb {
+  readonly endpoint: string;
   /** A client of its own for each caller; it is closed with the server. */
   createClient(): DynamoDBClient;
   /**
@@ -54,7 +55,8 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
   const server = dynalite({ createTableMs: 0 });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const config = clientConfig(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const config = clientConfig(endpoint);
   const clients: DynamoDBClient[] = [];
   let tables = 0;
   const createClient = (): DynamoDBClient => {
@@ -64,6 +66,7 @@ export async function startDynamoDb(): Promise<LocalDynamoDb> {
   };
   const admin = createClient();
   return {
+    endpoint,
     createClient,
     createTable: async (partitionKey, sortKey, indexes = {}) => {
       tables += 1;
@@ -120,6 +123,7 @@ function attributeDefinitions(
 }
 
 export interface LocalQueuesAndBuckets {
+  readonly endpoint: string;
   readonly sqs: SQSClient;
   readonly s3: S3Client;
   /** An empty queue under a fresh name; gives its URL. */
@@ -135,6 +139,7 @@ export async function startQueuesAndBuckets(): Promise<LocalQueuesAndBuckets> {
   const s3 = new S3Client(clientConfig(endpoint));
   let queues = 0;
   return {
+    endpoint,
     sqs,
     s3,
     createQueue: async (attributes) => {
