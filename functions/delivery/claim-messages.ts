@@ -9,6 +9,7 @@ import type { ClaimedMessage } from './attempt.ts';
 import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import type { ClaimedDelivery } from './ports.ts';
+import { withDemand } from './stored-delivery.ts';
 
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
 const leaseMarginMs = 5 * 60_000;
@@ -158,7 +159,7 @@ async function sendCorrected(
   const { message } = record;
   await ports.messages.release(delivery);
   await ports.queue.enqueue([
-    { ...message, prepared: { ...message.prepared, ...delivery.demand } },
+    { ...message, prepared: withDemand(message.prepared, delivery.demand) },
   ]);
   record.finish('done');
 }

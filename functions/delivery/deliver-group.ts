@@ -118,11 +118,11 @@ async function followPlans(lane: Lane): Promise<void> {
     await settleRest({ ...run, isUnreachable: true }, lane);
     return;
   }
-  const run = await runByPolicy(plans, { ...lane, opened: () => backOff.reached() });
-  if (run.kind === 'finished') {
-    return;
+  const redacted: ClaimedRecord[] = [];
+  const run = await runByPolicy(plans, { ...lane, redacted, opened: () => backOff.reached() });
+  if (run.kind !== 'finished') {
+    redacted.push(...(await settleRest(await noteReach(run, backOff), lane)));
   }
-  const redacted = await settleRest(await noteReach(run, backOff), lane);
   if (redacted.length > 0) {
     await sendRedacted(redacted, run, lane);
   }

@@ -12,15 +12,14 @@ export async function freeContent(
   { ports }: SettlingContext,
 ): Promise<void> {
   const { content, redacted, prepared } = message;
-  try {
-    if ('bucket' in content && (await isLastReader(content, prepared.part, ports.messages))) {
-      await ports.contents.remove(content);
+  for (const body of redacted === undefined ? [content] : [content, redacted]) {
+    try {
+      if ('bucket' in body && (await isLastReader(body, prepared.part, ports.messages))) {
+        await ports.contents.remove(body);
+      }
+    } catch (error) {
+      ports.observe({ kind: 'content-left', id: message.id, error });
     }
-    if (redacted !== undefined && 'bucket' in redacted) {
-      await ports.contents.remove(redacted);
-    }
-  } catch (error) {
-    ports.observe({ kind: 'content-left', id: message.id, error });
   }
 }
 

@@ -191,12 +191,13 @@ function protectionOf(
   { requireTls, prepared }: ClaimedMessage['message'],
   { settings }: SettlingContext,
 ): Protection {
-  // An override of the one message takes nothing from what is told of it.
-  if (prepared.demand === 'require' || requireTls === true) {
+  // An override of the one message takes nothing from what is told of it: the stricter of both demands holds.
+  const demands = [prepared.demand, prepared.acceptedDemand ?? prepared.demand];
+  if (demands.includes('require') || requireTls === true) {
     // Where REQUIRETLS is switched off no message that asks for it goes anywhere, and so would no notification.
     return settings.redactBounces || !settings.requireTls ? 'redact' : 'require';
   }
-  return prepared.demand;
+  return demands.includes('default') ? 'default' : 'optional';
 }
 
 interface Circumstances {

@@ -1,5 +1,5 @@
 /** One plan, run to its end: messages sent over its channels, and what is concluded where it leads nowhere. */
-import type { ClaimSource } from './claim-messages.ts';
+import type { ClaimedRecord, ClaimSource } from './claim-messages.ts';
 import {
   type Conclusion,
   concludeExhausted,
@@ -25,6 +25,8 @@ export interface PlanRun {
 export interface PlanSurroundings {
   readonly source: ClaimSource;
   readonly context: DeliveryContext;
+  /** Takes notifications, redacted, that a host refused under REQUIRETLS; without it they are settled as any other. */
+  readonly redacted?: ClaimedRecord[];
   /** Of the plans before this one. */
   readonly earlier?: readonly HostNote[];
   /** Told at every channel that is open, before a message goes over it. */
@@ -34,7 +36,7 @@ export interface PlanSurroundings {
 /** Sends what the source has over the plan's channels, until one of the two or the time is used up. */
 export async function runPlan(
   plan: DeliveryPlan,
-  { source, context, earlier, opened }: PlanSurroundings,
+  { source, context, earlier, opened, redacted }: PlanSurroundings,
 ): Promise<PlanRun> {
   const log = createHostLog(earlier);
   if (plan.kind === 'none') {
@@ -58,7 +60,8 @@ export async function runPlan(
     log.hasOpened = true;
     try {
       await opened?.();
-      isWorthAnother = await sendMessages(step.value, { plan, log, source, context });
+      const sending = { plan, log, source, context, ...(redacted && { redacted }) };
+      isWorthAnother = await sendMessages(step.value, sending);
     } finally {
       await context.pool.release(step.value.channel);
     }

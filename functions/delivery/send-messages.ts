@@ -6,6 +6,7 @@ import {
   type ClaimSource,
   mayBePutBack,
   putBackToNow,
+  redact,
 } from './claim-messages.ts';
 import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
@@ -22,6 +23,8 @@ interface Sending {
   readonly log: HostLog;
   readonly source: ClaimSource;
   readonly context: DeliveryContext;
+  /** Takes notifications, redacted, that a host refused under REQUIRETLS; without it they are settled as any other. */
+  readonly redacted?: ClaimedRecord[];
 }
 
 /**
@@ -86,12 +89,29 @@ function describePeer({ channel }: OpenedChannel): Peer {
   return { host: channel.target.host, offersDsn: channel.capabilities.has('DSN') };
 }
 
+/**
+ * Whether the host refused the message for REQUIRETLS alone: by the two codes of RFC 8689 §7 (it relays with REQUIRETLS,
+ * and finds that the next host cannot have the message).
+ */
+function isRefusedUnderRequireTls(
+  { contentSent, recipients }: TransactionResult,
+  { requireTls }: OpenedChannel,
+): boolean {
+  return (
+    requireTls &&
+    contentSent === 'none' &&
+    recipients.every(({ reply }) => requireTlsStatuses.has(reply?.enhanced ?? ''))
+  );
+}
+
+const requireTlsStatuses: ReadonlySet<string> = new Set(['5.7.10', '5.7.30']);
+
 /** Settles a transaction, or gives its message back. Resolves to whether the channel was of use. */
 async function handleResult(
   result: TransactionResult,
   claimed: ClaimedRecord,
   opened: OpenedChannel,
-  { plan, log, source, context }: Sending,
+  { plan, log, source, context, redacted }: Sending,
 ): Promise<boolean> {
   context.pool.heed(opened.channel.target, result);
   const [first] = result.recipients;
@@ -113,6 +133,12 @@ async function handleResult(
       source.putBack(claimed);
       return false;
     }
+  }
+  const instead = isRefusedUnderRequireTls(result, opened) ? redact(claimed, context) : undefined;
+  if (instead !== undefined && redacted !== undefined) {
+    instead.dropContent();
+    redacted.push(instead);
+    return true;
   }
   try {
     const { recipients: results } = result;

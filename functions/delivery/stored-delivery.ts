@@ -7,6 +7,7 @@
 import type {
   ContentReference,
   PreparedMessage,
+  PreparedPart,
   QueueRecipient,
 } from '../submission/queue-message.ts';
 import type { DeliveryDemand, RecipientState } from './ports.ts';
@@ -80,7 +81,17 @@ export function nextMessage(row: DeliveryRow): PreparedMessage | undefined {
     rcptTo: row.recipients.map(recipientOf),
     content,
     attempt: row.state === 'attempting' ? row.attempt : row.attempt + 1,
-    prepared: { ...envelope.prepared, ...demand },
+    prepared: withDemand(envelope.prepared, demand),
+  };
+}
+
+/** A part with the demand of its row; what it was accepted with stays known (RFC 8689 §5 speaks of that). */
+export function withDemand(prepared: PreparedPart, demand: DeliveryDemand): PreparedPart {
+  const { acceptedDemand = prepared.demand } = prepared;
+  return {
+    ...prepared,
+    ...demand,
+    ...(acceptedDemand !== demand.demand && { acceptedDemand }),
   };
 }
 

@@ -83,12 +83,11 @@ export async function acceptMessage(
     refusal === undefined
       ? await finishContent(handedIn, message, context)
       : formatMessage({ ...handedIn, fields: removePrivateFields(fields) });
-  const redacted = await acceptRedacted(message, records, context);
-  const complete = records.map((record) => ({
+  const judged = records.map((record) => ({
     ...record,
-    ...redacted,
     prepared: { ...record.prepared, ...(refusal !== undefined && { refusal }) },
   }));
+  const complete = await acceptRedacted(message, judged, context);
   return giveBody({ id: message.id, records: complete, octets }, ports);
 }
 
@@ -141,13 +140,13 @@ async function acceptRedacted(
   message: QueueMessage,
   records: readonly PreparedMessage[],
   context: AcceptContext,
-): Promise<Pick<PreparedMessage, 'redacted'>> {
+): Promise<readonly PreparedMessage[]> {
   if (message.redacted === undefined) {
-    return {};
+    return records;
   }
   const content = await context.ports.contents.read(message.redacted);
   const octets = await finishContent(readContent(content), message, context);
-  return { redacted: await giveRedactedBody({ id: message.id, records, octets }, context.ports) };
+  return giveRedactedBody({ id: message.id, records, octets }, context.ports);
 }
 
 function loopRefusal(way: SubmissionWay): NonNullable<PreparedPart['refusal']> {

@@ -45,25 +45,40 @@ export async function giveBody(
     return records.map((record) => ({ ...record, content }));
   }
   const content = await keepBody(body, ports);
-  if (isAlone) {
-    return records.map((record) => ({ ...record, content }));
-  }
-  await ports.shareContent(content, records.length);
-  return records.map((record, part) => ({
-    ...record,
-    content,
-    prepared: { ...record.prepared, part },
-  }));
+  return share(records, { content }, ports);
 }
 
-/** The redacted form, which goes from queue to row to retry item as it is: inline only as small as all of them take it. */
+/**
+ * Gives records their redacted form, which goes from queue to row to retry item as it is: inline only as small as all of
+ * them take it.
+ */
 export async function giveRedactedBody(
   body: Body,
-  { contents }: Pick<AcceptPorts, 'contents'>,
-): Promise<ContentReference> {
-  return base64Chars(body.octets) <= redactedBase64CharsMax
-    ? { data: toBase64(body.octets) }
-    : keepBody(body, { contents });
+  ports: Pick<AcceptPorts, 'contents' | 'shareContent'>,
+): Promise<PreparedMessage[]> {
+  const { records } = body;
+  if (base64Chars(body.octets) <= redactedBase64CharsMax) {
+    const redacted = { data: toBase64(body.octets) };
+    return records.map((record) => ({ ...record, redacted }));
+  }
+  return share(records, { redacted: await keepBody(body, ports) }, ports);
+}
+
+/** Gives each record a body in the bucket, and writes down that they share it, where they do. */
+async function share(
+  records: readonly PreparedMessage[],
+  body: { readonly content: ContentReference } | { readonly redacted: ContentReference },
+  { shareContent }: Pick<AcceptPorts, 'shareContent'>,
+): Promise<PreparedMessage[]> {
+  if (records.length === 1) {
+    return records.map((record) => ({ ...record, ...body }));
+  }
+  await shareContent('content' in body ? body.content : body.redacted, records.length);
+  return records.map((record, part) => ({
+    ...record,
+    ...body,
+    prepared: { ...record.prepared, part },
+  }));
 }
 
 function keepBody(

@@ -61,8 +61,7 @@ export function prepareMessage(
   handedIn: HandedIn,
   rules: PrepareRules,
 ): PreparedMessage[] {
-  const { settings } = rules;
-  const recipients = message.rcptTo.map((recipient) => readRecipient(recipient, settings));
+  const recipients = readRecipients(message, rules.settings);
   const demandAt = decideDemands(message, handedIn, { recipients, ...rules });
   const hash = hashQueueMessage(message);
   const byDomain = Map.groupBy(recipients, ({ nextHop }) => nextHop);
@@ -101,7 +100,7 @@ export function findDecidingRule(
   handedIn: HandedIn,
   rules: PrepareRules,
 ): TaggingRule | undefined {
-  const recipients = message.rcptTo.map((recipient) => readRecipient(recipient, rules.settings));
+  const recipients = readRecipients(message, rules.settings);
   return readTagging(message, handedIn, { recipients, ...rules }).rule;
 }
 
@@ -131,7 +130,7 @@ interface Tagging {
 }
 
 function readTagging(
-  { mailFrom }: QueueMessage,
+  message: QueueMessage,
   { fields, sizeBytes }: HandedIn,
   { recipients, ...rules }: TaggingFacts,
 ): Tagging {
@@ -143,9 +142,9 @@ function readTagging(
   );
   const isExcepted = (domain: string): boolean => excepted.has(domain);
   const taggable = recipients.filter(({ nextHop }) => !isExcepted(nextHop));
-  const rule = settings.requireTls
+  const rule = isTaggable(message, settings)
     ? findRule([...controls.rules, ...settings.rules], {
-        mailFrom,
+        mailFrom: message.mailFrom,
         recipients: taggable.flatMap(({ recipient, untagged }) => [untagged, recipient.address]),
         fields,
         sizeBytes,
@@ -154,10 +153,31 @@ function readTagging(
   return { isExcepted, tagged: taggable.some((recipient) => recipient.tagged), rule };
 }
 
-/** With REQUIRETLS switched off the tag is an ordinary part of the address. */
-function readRecipient(given: QueueRecipient, settings: PrepareRules['settings']): ReadRecipient {
+/**
+ * Whether tags and rules apply. A bounce or the like, whose return path is empty, is protected as the message that it is
+ * about, by its own `requireTls`: asked for more it would be dropped where a host has no REQUIRETLS, with nobody to tell.
+ * Its recipient is a return path as somebody wrote it, tag and all.
+ */
+function isTaggable({ mailFrom }: QueueMessage, settings: PrepareRules['settings']): boolean {
+  return settings.requireTls && mailFrom !== '';
+}
+
+function readRecipients(
+  message: QueueMessage,
+  settings: PrepareRules['settings'],
+): readonly ReadRecipient[] {
+  const taggable = isTaggable(message, settings);
+  return message.rcptTo.map((recipient) => readRecipient(recipient, taggable, settings));
+}
+
+/** Where tags do not apply one is an ordinary part of the address. */
+function readRecipient(
+  given: QueueRecipient,
+  taggable: boolean,
+  settings: PrepareRules['settings'],
+): ReadRecipient {
   const { address: untagged, ...read } = readAddressTag(given.address);
-  const tagged = settings.requireTls && read.tagged;
+  const tagged = taggable && read.tagged;
   const takenOff = tagged && !settings.keepAddressTag;
   const address = withDomainInALabels(takenOff ? untagged : given.address);
   const original = takenOff && given.orcpt === undefined ? originalRecipient(given.address) : {};

@@ -105,6 +105,8 @@ export interface PreparedPart {
   readonly demandReason: string;
   /** Whether the message itself asks for REQUIRETLS, which no exception or toggle may take away. */
   readonly explicit: boolean;
+  /** What {@link demand} was when the message was accepted, where an operator overrode it with another. */
+  readonly acceptedDemand?: TlsDemand;
   /** Of envelope and content reference as first accepted. */
   readonly hash: string;
   /** The id of the whole message, where it was split; absent where it was not. */
@@ -119,11 +121,14 @@ export interface PreparedPart {
 
 const messageId = z.string().regex(/^[A-Za-z0-9_-]{1,128}$/);
 
+const tlsDemand = z.enum(['require', 'default', 'optional']);
+
 const preparedSchema: z.ZodType<PreparedPart> = z.strictObject({
   domain: z.string().min(1).max(255),
-  demand: z.enum(['require', 'default', 'optional']),
+  demand: tlsDemand,
   demandReason: z.string().max(500),
   explicit: z.boolean(),
+  acceptedDemand: tlsDemand.exactOptional(),
   hash: z.string().length(64),
   wholeId: messageId.exactOptional(),
   part: z.int().min(0).max(recipientsMax).exactOptional(),

@@ -636,6 +636,27 @@ describe('REQUIRETLS', () => {
       harness.peers.set('mx2.rcpt.example', { refuse: 'connect-failed' });
     };
 
+    const refusingUnderRequireTls =
+      (enhanced: string) =>
+      (harness: Harness): void => {
+        harness.peers.set('mx.rcpt.example', {
+          requireTls: true,
+          answer: (transaction) =>
+            transaction.requireTls
+              ? alike(
+                  transaction,
+                  {
+                    outcome: 'failed',
+                    code: 'rejected',
+                    reason: 'MAIL refused',
+                    reply: { ...reply(550, 'no'), enhanced },
+                  },
+                  { contentSent: 'none' },
+                )
+              : alike(transaction, delivered),
+        });
+      };
+
     test.each<[string, object, (harness: Harness) => void, string[], string[]]>([
       [
         'where a host offers the keyword the full form goes with it',
@@ -682,6 +703,29 @@ describe('REQUIRETLS', () => {
         },
         ['delivered 2.0.0'],
         ['pkix - the redacted form'],
+      ],
+      ...(['5.7.30', '5.7.10'] as const).map(
+        (enhanced): [string, object, (harness: Harness) => void, string[], string[]] => [
+          `a host that refuses it by ${enhanced} gets the redacted form`,
+          withRedacted,
+          refusingUnderRequireTls(enhanced),
+          ['delivered 2.0.0'],
+          ['pkix REQUIRETLS the full form', 'pkix - the redacted form'],
+        ],
+      ),
+      [
+        'a host that refuses it for something else has refused it',
+        withRedacted,
+        refusingUnderRequireTls('5.7.1'),
+        ['failed 5.7.1'],
+        ['pkix REQUIRETLS the full form'],
+      ],
+      [
+        'refused so without a redacted form it fails as any other',
+        notification,
+        refusingUnderRequireTls('5.7.30'),
+        ['failed 5.7.30'],
+        ['pkix REQUIRETLS the full form'],
       ],
       [
         'nor given up by a policy that does not stand any more (RFC 8461 §5.1)',

@@ -37,7 +37,7 @@ export interface MemoryRow {
   token: string | undefined;
   leaseEndMs: number;
   recipients: readonly RecipientState[];
-  readonly envelope: RowEnvelope;
+  envelope: RowEnvelope;
   waiting: boolean;
   demand: DeliveryDemand;
   held?: HeldNote;
@@ -117,7 +117,10 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
     token: undefined,
     leaseEndMs: 0,
     recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
-    envelope: JSON.parse(encodeEnvelope(message)) as RowEnvelope,
+    envelope: {
+      ...(JSON.parse(encodeEnvelope(message)) as RowEnvelope),
+      ...(message.redacted !== undefined && { redacted: copy(message.redacted) }),
+    },
     waiting: false,
     demand: JSON.parse(encodeDemand(prepared)) as DeliveryDemand,
   };
@@ -160,6 +163,8 @@ function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord
   if (next === undefined) {
     delete row.held;
     delete row.nextDueAtMs;
+    const { redacted: _redacted, ...envelope } = row.envelope;
+    row.envelope = envelope;
     row.waiting = false;
   } else {
     row.waiting = true;

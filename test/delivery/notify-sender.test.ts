@@ -1,6 +1,7 @@
 /** What senders are told, once, and by what way; and which bodies are removed when all is told. */
 import { describe, expect, test } from 'vitest';
 import type { DeliverySettings } from '../../functions/environment.ts';
+import type { Answer } from '../../functions/protocol/dns/answer.ts';
 import type { RecipientResult, Reply } from '../../functions/protocol/smtp/transaction.ts';
 import type { QueueMessage } from '../../functions/submission/queue-message.ts';
 import { deliverySettings } from '../delivery-settings.ts';
@@ -10,6 +11,7 @@ import {
   delivered,
   enforce,
   type Harness,
+  mxOf,
   type Peer,
   record,
   reply,
@@ -206,6 +208,35 @@ describe('RFC 8689', () => {
     expect(notice && textOf(notice)).not.toMatch(/Subject: x|rfc822-headers/);
   });
 
+  test.each([
+    ['optional', { requireTls: true, redacted: expect.anything() }],
+    ['default', { requireTls: true, redacted: expect.anything() }],
+  ] as const)(
+    '§5: an override with %s takes nothing from what is told of it',
+    async (demand, expected) => {
+      const harness = answering(later);
+      harness.mx.set('rcpt.example', {
+        ...mxOf('mx.rcpt.example'),
+        status: 'secure',
+      } as Answer<'MX'>);
+      await harness.deliver(record({ rcptTo: [{ address: 'bob+requiretls@rcpt.example' }] }));
+      const [retry] = harness.stores.retryEntries();
+      const message = retry?.message;
+      harness.nowMs = retry?.dueAtMs ?? Number.NaN;
+      const row = harness.stores.messageRows.get(`${message?.id}#rcpt.example`);
+      Object.assign(row ?? {}, {
+        demand: { demand, demandReason: 'alice: let it', explicit: false },
+      });
+      await harness.deliver(record({}, { body: JSON.stringify(message) }));
+      harness.peers.set('mx.rcpt.example', {
+        answer: (transaction) => alike(transaction, refused),
+      });
+      await harness.deliver(record({}, { body: JSON.stringify(harness.stores.sent.at(-1)) }));
+      expect(harness.sent.at(-1)?.transaction.requireTls).toBe(false);
+      expect(notices(harness)).toEqual([expect.objectContaining(expected)]);
+    },
+  );
+
   test('§6: what is told of TLS-Required: No says so too', async () => {
     const harness = answering(refused);
     const content = Buffer.from('TLS-Required: No\r\n\r\nhi\r\n').toString('base64');
@@ -347,6 +378,48 @@ describe('the body of a finished delivery', () => {
     await harness.deliver(record({}, { body: JSON.stringify(second) }));
     await expect(harness.stores.contents.read(shared)).rejects.toThrow('no object');
   });
+
+  const large40 = Buffer.concat([
+    Buffer.from('From: MAILER-DAEMON@sender.example\r\n\r\n'),
+    Buffer.alloc(40_000, 'x\r\n'),
+  ]).toString('base64');
+
+  test.each([1, 2])(
+    'is removed in both of its forms, of a message with an empty return path to %i domains',
+    async (domains) => {
+      const harness = createHarness();
+      const given = await harness.stores.contents.keep('redacted', Buffer.from(large40, 'base64'));
+      const rcptTo = ['a@rcpt.example', 'b@other.example']
+        .slice(0, domains)
+        .map((address) => ({ address }));
+      const one = record({
+        mailFrom: '',
+        requireTls: true,
+        rcptTo,
+        content: { data: large40 },
+        redacted: given,
+      });
+      harness.mx.set('other.example', mxOf('mx.rcpt.example'));
+      const kept: string[] = [];
+      const { keep } = harness.stores.contents;
+      Object.assign(harness.stores.contents, {
+        keep: async (name: string, content: Uint8Array) => {
+          kept.push(name);
+          return keep(name, content);
+        },
+      });
+      await harness.deliver(one);
+      const parts = harness.stores.sent.map((part) => record({}, { body: JSON.stringify(part) }));
+      for (const part of parts) {
+        expect(await harness.deliver(part)).toEqual([]);
+      }
+      expect(harness.sent).toHaveLength(domains);
+      expect(kept).toHaveLength(1);
+      await expect(
+        harness.stores.contents.read({ bucket: mailBucket, key: `content/${kept[0]}` }),
+      ).rejects.toThrow('no object');
+    },
+  );
 
   test('that cannot be removed is an event, and the mail is settled all the same', async () => {
     const harness = answering(later);

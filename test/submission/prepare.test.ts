@@ -56,6 +56,13 @@ describe('the demand', () => {
     [to('a+requiretls@x.example'), optional, 'require', 'so does the tag'],
     [to('a@x.example', 'b+requiretls@x.example'), plain, 'require', 'one tag speaks for all'],
     [{ requireTls: false }, plain, 'default', 'not asked for'],
+    [
+      { mailFrom: '', ...to('a+requiretls@x.example') },
+      plain,
+      'default',
+      'an empty return path: the tag is part of a return path that somebody wrote',
+    ],
+    [{ mailFrom: '', requireTls: true }, plain, 'require', 'but it may ask for it'],
   ])('%#: %j gives %s (%s)', (over, header, expected, _why) => {
     expect(prepare(over, header)[0]?.prepared.demand).toBe(expected);
   });
@@ -281,5 +288,24 @@ describe('the split', () => {
       nowMs,
     });
     expect(prepared?.prepared.domain).toBe('-bad-.example');
+  });
+});
+
+describe('an empty return path', () => {
+  const all: Settings = {
+    ...settings,
+    rules: [{ name: 'all', match: { bytesMin: 0 }, action: 'require' }],
+  };
+
+  test.each([
+    ['', 'default', 'a bounce is not made to be dropped'],
+    ['alice@sender.example', 'require', 'any other mail is'],
+  ])('a rule for all mail, from <%s>: %s (%s)', (mailFrom, demand, _why) => {
+    expect(prepare({ mailFrom }, plain, all)[0]?.prepared.demand).toBe(demand);
+  });
+
+  test('goes to the address as it is written, tag and all', () => {
+    const [only] = prepare({ mailFrom: '', ...to('a+requiretls@x.example') });
+    expect(only?.rcptTo).toEqual([{ address: 'a+requiretls@x.example' }]);
   });
 });

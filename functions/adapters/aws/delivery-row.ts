@@ -32,8 +32,20 @@ export function whyKey({ id, domain }: DeliveryKey, attempt: number): Item {
 }
 
 export function encodeEnvelope(message: PreparedMessage): string {
-  const { id: _id, rcptTo: _rcptTo, content: _content, attempt: _attempt, ...envelope } = message;
-  return JSON.stringify(envelope satisfies RowEnvelope);
+  const {
+    id: _id,
+    rcptTo: _rcptTo,
+    content: _content,
+    redacted: _redacted,
+    attempt: _attempt,
+    ...envelope
+  } = message;
+  return JSON.stringify(envelope satisfies Omit<RowEnvelope, 'redacted'>);
+}
+
+/** Apart from the envelope: a finished delivery's row keeps that, and nothing of the body. */
+export function encodeRedacted({ redacted }: Pick<PreparedMessage, 'redacted'>): Item {
+  return redacted === undefined ? {} : { redacted: text(JSON.stringify(redacted)) };
 }
 
 export function encodeDemand({ demand, demandReason, explicit }: DeliveryDemand): string {
@@ -100,12 +112,6 @@ const envelopeSchema = z.strictObject({
   ret: z.enum(['FULL', 'HDRS']).exactOptional(),
   envid: z.string().exactOptional(),
   smtpUtf8: z.boolean().exactOptional(),
-  redacted: z
-    .union([
-      z.strictObject({ data: z.string() }),
-      z.strictObject({ bucket: z.string(), key: z.string() }),
-    ])
-    .exactOptional(),
   notificationOf: z
     .strictObject({ id: z.string(), domain: z.string(), attempt: z.int() })
     .exactOptional(),
@@ -116,6 +122,7 @@ const envelopeSchema = z.strictObject({
     demand: z.enum(['require', 'default', 'optional']),
     demandReason: z.string(),
     explicit: z.boolean(),
+    acceptedDemand: z.enum(['require', 'default', 'optional']).exactOptional(),
     hash: z.string(),
     wholeId: z.string().exactOptional(),
     part: z.int().exactOptional(),
@@ -127,7 +134,7 @@ const envelopeSchema = z.strictObject({
       })
       .exactOptional(),
   } satisfies Record<keyof PreparedPart, z.ZodType>),
-} satisfies Record<keyof RowEnvelope, z.ZodType>);
+} satisfies Record<Exclude<keyof RowEnvelope, 'redacted'>, z.ZodType>);
 
 const demandSchema = z.strictObject({
   demand: z.enum(['require', 'default', 'optional']),
@@ -143,6 +150,8 @@ export const heldSchema: z.ZodType<HeldNote> = z.strictObject({
 } satisfies Record<keyof HeldNote, z.ZodType>);
 
 const contentSchema = z.strictObject({ bucket: z.string(), key: z.string() });
+
+const redactedSchema = z.union([z.strictObject({ data: z.string() }), contentSchema]);
 
 /** For people to read; nothing is decided by it, so its inner shape is taken on trust. */
 export const whySchema: z.ZodType<WhyRecord> = z.custom<WhyRecord>(
@@ -181,7 +190,10 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     state: stateOf(row.flag('settled'), recipients),
     leaseEndMs: row.integer('leaseEndMs'),
     recipients,
-    envelope: row.json('envelope', envelopeSchema),
+    envelope: {
+      ...row.json('envelope', envelopeSchema),
+      ...(row.has('redacted') && { redacted: row.json('redacted', redactedSchema) }),
+    },
     demand: row.json('demand', demandSchema),
     ...(row.has('content') && { content: row.json('content', contentSchema) }),
     ...(row.has('held') && { held: row.json('held', heldSchema) }),

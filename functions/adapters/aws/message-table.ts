@@ -29,6 +29,7 @@ import {
   deliveryKey,
   encodeDemand,
   encodeEnvelope,
+  encodeRedacted,
   newRecipients,
   rowReader,
   waitingShard,
@@ -110,6 +111,7 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
     setIfAbsent: {
       recipients: text(encodeNewRecipients(newRecipients(message))),
       envelope: text(encodeEnvelope(message)),
+      ...encodeRedacted(message),
       demand: text(encodeDemand(prepared)),
       // For the lists of what waits, should it be put off.
       mailFrom: text(message.mailFrom),
@@ -197,8 +199,8 @@ async function settle(settings: Settings, settlement: Settlement): Promise<boole
     },
     remove: [
       ...(note === '' ? ['note'] : []),
-      // What is finished waits no more, and nobody needs to release it.
-      ...(next === undefined ? ['waiting', 'held', 'nextDueAtMs'] : []),
+      // What is finished waits no more, nobody needs to release it, and nothing of it goes out again.
+      ...(next === undefined ? ['waiting', 'held', 'nextDueAtMs', 'redacted'] : []),
     ],
   });
   return met || (item !== undefined && isSettledBy(settings, item, delivery));

@@ -7,6 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { parseDomainName } from '../domain-name.ts';
+import { TransportSecurityError } from '../errors.ts';
 import { formatDateTime } from '../message/date-time.ts';
 import { fieldValues, readHeaderFields } from '../message/header.ts';
 import { type BodyPart, encodePart } from './body-part.ts';
@@ -104,10 +105,20 @@ function threadFields({ content, returned }: Notification): string[] {
   return isUsable ? [`In-Reply-To: ${messageId}`, `References: ${messageId}`] : [];
 }
 
-/** RFC 6531 §3.2: a domain in A-labels asks nothing of the peer; a local part beyond ASCII does. */
+/**
+ * RFC 6531 §3.2: a domain in A-labels asks nothing of the peer; a local part beyond ASCII does. A domain that is no name
+ * stays as it is written: such a notification goes nowhere, but for want of it the delivery would never be settled.
+ */
 function withDomainInALabels(address: string): string {
   const at = address.lastIndexOf('@') + 1;
-  return isAscii(address) ? address : address.slice(0, at) + parseDomainName(address.slice(at));
+  try {
+    return isAscii(address) ? address : address.slice(0, at) + parseDomainName(address.slice(at));
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return address;
+    }
+    throw error;
+  }
 }
 
 /** The last gate before the wire; what it stops has slipped through a check of ours. */

@@ -267,6 +267,25 @@ export function messageStoreContract(make: () => Promise<MessageTable>): void {
       expect(nextMessage(row)).toEqual({ ...message, attempt: 2 });
     });
 
+    test.each([{ data: 'QUJD' }, { bucket: mailBucket, key: 'content/m-1/redacted' }])(
+      'the redacted form %j waits with it, and leaves the row when it is finished',
+      async (redacted) => {
+        const store = await make();
+        const message = preparedMessage({ redacted });
+        await store.settle(putOff(await claimed(store, claimRequest({ message }))));
+        const row = await store.readDelivery('m-1', 'example.org');
+        expect(row && nextMessage(row)).toEqual({ ...message, attempt: 2 });
+        const second = claimRequest({ message: { ...message, attempt: 2 } });
+        await store.settle(finished(await claimed(store, second)));
+        const after = await store.readDelivery('m-1', 'example.org');
+        expect(after).toMatchObject({
+          state: 'finished',
+          envelope: { mailFrom: 'alice@example.com' },
+        });
+        expect(JSON.stringify(after)).not.toMatch(/redacted|QUJD/);
+      },
+    );
+
     test('an attempt that was begun and never settled is made again, not the one after it', async () => {
       const store = await make();
       await claimed(store, attemptOf(3));

@@ -187,6 +187,8 @@ describe('the header', () => {
   test.each([
     ['alice@bücher.example', false, /To: <alice@xn--bcher-kva.example>/, 'a domain has A-labels'],
     ['δ@example.org', true, /To: <δ@example.org>/, 'a local part has none'],
+    ['a@\u0301x.example', true, /To: <a@\u0301x.example>/, 'what is no name stays as it is'],
+    [`a@${'ü'.repeat(60)}.example`, true, /To: <a@ü{60}.example>/, 'nor is one that is too long'],
   ])('%s: SMTPUTF8 %s', (returnPath, smtpUtf8, to, _why) => {
     const composed = composeNotification(notification({ returnPath }));
     expect(composed.smtpUtf8).toBe(smtpUtf8);
