@@ -205,6 +205,39 @@ export interface RefreshPoliciesEnvironment {
   readonly SEALPOST_POLICY_TABLE: string;
 }
 
+/** What an operator decides about the TLS reports that are sent (RFC 8460); part of the config file. */
+export interface ReportSettings {
+  readonly organizationName: string;
+  /** An address that is read; reports come from it, and its domain is the submitter, whose DKIM keys sign. */
+  readonly contactInfo: string;
+  /** Only days with a failed session are reported. */
+  readonly onlyFailures: boolean;
+  /** Destinations that are sent to another place, or to none. */
+  readonly destinations: readonly { readonly from: string; readonly to?: string }[];
+}
+
+/** The planning of TLS reports. */
+export interface PlanReportsEnvironment {
+  readonly SEALPOST_REPORT_TABLE: string;
+  readonly SEALPOST_REPORT_BUCKET: string;
+  readonly SEALPOST_REPORT_QUEUE_URL: string;
+}
+
+/** The sending of TLS reports. */
+export interface SendReportEnvironment extends PlanReportsEnvironment {
+  readonly SEALPOST_NETWORK: NetworkSetting;
+  readonly SEALPOST_REPORTS: ReportSettings;
+  /** Those of the contact's domain. */
+  readonly SEALPOST_REPORT_DKIM_KEYS: readonly DkimKeySetting[];
+  /** Of SES, with TLS optional. */
+  readonly SEALPOST_REPORT_CONFIGURATION_SET: string;
+}
+
+/** What takes note of reports that came back. */
+export interface SuppressBouncedEnvironment {
+  readonly SEALPOST_REPORT_TABLE: string;
+}
+
 /** A policy that this installation publishes. */
 export interface PublishedPolicy {
   readonly mode: 'enforce' | 'testing' | 'none';

@@ -23,6 +23,7 @@ export interface HandlerFunctionProps {
     | 'check-reports'
     | 'deliver'
     | 'operate'
+    | 'plan-reports'
     | 'policy-host'
     | 'post-report'
     | 'receipt-rule'
@@ -31,7 +32,9 @@ export interface HandlerFunctionProps {
     | 'collect'
     | 'refresh-policies'
     | 'requeue'
-    | 'submit';
+    | 'send-report'
+    | 'submit'
+    | 'suppress-bounced';
   readonly description: string;
   /** One of the interfaces in functions/environment.ts: all that the function gets to see. */
   readonly environment: object;

@@ -5,6 +5,7 @@ import { ApiStack, type ApiStackProps } from './api-stack.ts';
 import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
 import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
 import { type ReportInboxChoice, ReportInboxStack } from './report-inbox-stack.ts';
+import { type ReportingProps, ReportingStack } from './reporting-stack.ts';
 import { StateStack } from './state-stack.ts';
 
 /** All that an installation is made of. */
@@ -18,14 +19,19 @@ export interface SealpostStacksProps {
   readonly invocationsMax: number;
   readonly egress: DeliveryStackProps['egress'];
   readonly api: ApiStackProps['api'];
-  /** Absent: no TLS report is sent. */
+  /** Absent: no TLS reports are sent. */
+  readonly reports?: ReportingProps;
+  /** Where reports are sent: what their sessions are recorded with. */
   readonly recording?: DeliveryStackProps['recording'];
   readonly network: NetworkSetting;
   /** Where TLS reports of others come in; absent: nowhere. */
   readonly reportInbox?: ReportInboxChoice;
 }
 
-/** Adds SealpostState, SealpostDelivery, SealpostApi and, where there is a domain to publish for, SealpostPolicyHost. */
+/**
+ * Adds SealpostState, SealpostDelivery, SealpostApi and, where reports are sent, SealpostReporting and, where there is a domain to
+ * publish for, SealpostPolicyHost.
+ */
 export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
   const { organization, env, egress } = props;
   const state = new StateStack(app, 'SealpostState', {
@@ -64,6 +70,15 @@ export function addSealpostStacks(app: App, props: SealpostStacksProps): void {
       network: props.network,
       inbox: reportInbox,
       apiEndpoint,
+    });
+  }
+  if (props.reports !== undefined) {
+    new ReportingStack(app, 'SealpostReporting', {
+      env,
+      description: `Sealpost for ${organization}: TLS reports`,
+      state,
+      reports: props.reports,
+      network: props.network,
     });
   }
   if (props.domains.length > 0) {

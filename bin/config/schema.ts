@@ -12,6 +12,7 @@ import {
 import { type EgressConfig, egressSchema } from './egress.ts';
 import { type NetworkConfig, networkSchema } from './network.ts';
 import { checkReportInbox, type ReportInboxConfig, reportInboxSchema } from './report-inbox.ts';
+import { type ReportsConfig, reportsSchema, warnOfReports } from './reports.ts';
 
 /** A config that holds together: names as A-labels, defaults filled in. */
 export interface SealpostConfig {
@@ -27,33 +28,6 @@ export interface SealpostConfig {
   readonly reportInbox?: ReportInboxConfig | undefined;
   readonly network?: NetworkConfig | undefined;
 }
-
-/** Who reports, in TLS reports (RFC 8460 §4.4). */
-export interface ReportsConfig {
-  /** Absent: the installation's. */
-  readonly organization?: string | undefined;
-  readonly contact: string;
-}
-
-const reportsSchema = z
-  .strictObject({
-    organization: z
-      .string()
-      .trim()
-      .min(1)
-      .max(200)
-      .optional()
-      .describe(
-        'The organization-name in reports (RFC 8460 §4.4). Default: the organization above.',
-      ),
-    contact: z
-      .email()
-      .max(254)
-      .describe(
-        'The contact-info in reports: an address that is read, like "postmaster@example.com".',
-      ),
-  })
-  .describe('Who reports, in the TLS reports that Sealpost sends (RFC 8460).');
 
 /** The whole file. */
 export const configSchema: z.ZodType<SealpostConfig> = z
@@ -118,6 +92,7 @@ export function warnOf(config: SealpostConfig, nowMs: number): readonly string[]
   return [
     ...warnOfDomains(config.domains),
     ...warnOfDelivery(config.delivery, config.egress, nowMs),
+    ...warnOfReports(config),
   ];
 }
 

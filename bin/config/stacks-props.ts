@@ -8,6 +8,7 @@ import { toDeliverySettings } from './delivery.ts';
 import type { DomainConfig } from './domains.ts';
 import { toNetworkSetting } from './network.ts';
 import { toReportInbox } from './report-inbox.ts';
+import { toReportingProps } from './reports.ts';
 import type { SealpostConfig } from './schema.ts';
 
 /** Translates a checked config; the names and ids of the records that it implies are derived here. */
@@ -24,6 +25,7 @@ export function toStacksProps(config: SealpostConfig): SealpostStacksProps {
     invocationsMax: delivery.invocationsMax,
     egress,
     api: config.api,
+    ...toReportingProps(config),
     network: toNetworkSetting(config.network),
     ...(config.reportInbox !== undefined && {
       reportInbox: toReportInbox(config.reportInbox, config.domains),

@@ -46,11 +46,11 @@ const described: Readonly<Record<string, Describe>> = {
 };
 
 /**
- * Types that only matter on AWS: permissions, networks, names, keys, logs, alarms. A function may depend
+ * Types that only matter on AWS: permissions, networks, names, keys, logs, alarms, how SES sends. A function may depend
  * on them; here they are nothing but stable names.
  */
 const withoutCounterpart: readonly RegExp[] = [
-  /^AWS::(IAM|EC2|Logs|KMS|CertificateManager|Route53|CloudWatch|CDK|WAFv2)::/,
+  /^AWS::(IAM|EC2|Logs|KMS|CertificateManager|Route53|CloudWatch|CDK|WAFv2|SES)::/,
   /^AWS::Lambda::(Permission|EventInvokeConfig)$/,
   /^AWS::(S3::BucketPolicy|SQS::QueuePolicy|Scheduler::ScheduleGroup)$/,
 ];

@@ -6,7 +6,9 @@ import type {
   CollectEnvironment,
   DeliverEnvironment,
   DeliverySettings,
+  DkimKeySetting,
   NetworkSetting,
+  PlanReportsEnvironment,
   PolicyException,
   PolicyHostEnvironment,
   PostReportEnvironment,
@@ -15,13 +17,17 @@ import type {
   ReconcileEnvironment,
   RefreshPoliciesEnvironment,
   ReportInboxSetting,
+  ReportSettings,
   RequeueEnvironment,
+  SendReportEnvironment,
   SubmitEnvironment,
+  SuppressBouncedEnvironment,
 } from '../environment.ts';
 import { isDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { formatPolicy, maxAgeSecondsMax, parsePolicy } from '../protocol/mta-sts/policy.ts';
 import { isMailbox } from '../protocol/smtp/mailbox.ts';
+import { readReportDestination } from '../protocol/tlsrpt/record.ts';
 import { taggingRuleSchema } from '../submission/tagging-rule.ts';
 
 /** `process.env`, or a stand-in. */
@@ -55,6 +61,14 @@ const exceptionsSchema: z.ZodType<readonly PolicyException[]> = z.array(
   }),
 );
 
+const dkimKeysSchema: z.ZodType<readonly DkimKeySetting[]> = z.array(
+  z.strictObject({
+    domain: domainName,
+    selector: z.string().min(1),
+    secretArn: z.string().min(1),
+  }),
+);
+
 /** What an operator decides about sending. */
 export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObject({
   ehloName: domainName,
@@ -74,13 +88,7 @@ export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObjec
   bounceFrom: z.string().refine(isMailbox, 'not a mailbox'),
   redactBounces: z.boolean(),
   rules: z.array(taggingRuleSchema),
-  dkimKeys: z.array(
-    z.strictObject({
-      domain: domainName,
-      selector: z.string().min(1),
-      secretArn: z.string().min(1),
-    }),
-  ),
+  dkimKeys: dkimKeysSchema,
   smartHost: z
     .strictObject({
       host: domainName,
@@ -88,6 +96,20 @@ export const deliverySettingsSchema: z.ZodType<DeliverySettings> = z.strictObjec
       credentialsSecretArn: z.string().min(1).exactOptional(),
     })
     .exactOptional(),
+});
+
+const destination = z
+  .string()
+  .refine(
+    (text) => typeof readReportDestination(text) !== 'string',
+    'not a destination of reports',
+  );
+
+const reportSettingsSchema: z.ZodType<ReportSettings> = z.strictObject({
+  organizationName: z.string().min(1),
+  contactInfo: z.string().refine(isMailbox, 'not a mailbox'),
+  onlyFailures: z.boolean(),
+  destinations: z.array(z.strictObject({ from: destination, to: destination.exactOptional() })),
 });
 
 const publishedPolicySchema: z.ZodType<PublishedPolicy> = z
@@ -200,6 +222,31 @@ export function readCheckReportsEnvironment(variables: Variables): CheckReportsE
     SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE'),
     SEALPOST_REPORT_INBOX: readJson(variables, 'SEALPOST_REPORT_INBOX', reportInboxSchema),
   };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable and the remedy */
+export function readPlanReportsEnvironment(variables: Variables): PlanReportsEnvironment {
+  return {
+    SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE'),
+    SEALPOST_REPORT_BUCKET: readText(variables, 'SEALPOST_REPORT_BUCKET'),
+    SEALPOST_REPORT_QUEUE_URL: readText(variables, 'SEALPOST_REPORT_QUEUE_URL'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable, the field and the remedy */
+export function readSendReportEnvironment(variables: Variables): SendReportEnvironment {
+  return {
+    ...readPlanReportsEnvironment(variables),
+    SEALPOST_NETWORK: readJson(variables, 'SEALPOST_NETWORK', networkSettingSchema),
+    SEALPOST_REPORTS: readJson(variables, 'SEALPOST_REPORTS', reportSettingsSchema),
+    SEALPOST_REPORT_DKIM_KEYS: readJson(variables, 'SEALPOST_REPORT_DKIM_KEYS', dkimKeysSchema),
+    SEALPOST_REPORT_CONFIGURATION_SET: readText(variables, 'SEALPOST_REPORT_CONFIGURATION_SET'),
+  };
+}
+
+/** @throws {TransportSecurityError} `settings-invalid`, naming the variable and the remedy */
+export function readSuppressBouncedEnvironment(variables: Variables): SuppressBouncedEnvironment {
+  return { SEALPOST_REPORT_TABLE: readText(variables, 'SEALPOST_REPORT_TABLE') };
 }
 
 /** Nothing where the variable is not set. */

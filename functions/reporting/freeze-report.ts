@@ -5,7 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { parseTlsrptRecord, type ReportDestination } from '../protocol/tlsrpt/record.ts';
+import type { ReportSettings } from '../environment.ts';
+import {
+  normalizeDestination,
+  parseTlsrptRecord,
+  type ReportDestination,
+} from '../protocol/tlsrpt/record.ts';
 import {
   buildReport,
   type ReportFacts,
@@ -22,7 +27,6 @@ import type {
   ReportJob,
   ResultReader,
 } from './ports.ts';
-import type { ReportSettings } from './settings.ts';
 
 /** RFC 8460 §5.2: a limit of ten megabytes is common among receivers; they unpack what they get. */
 const jsonBytesMax = 10_000_000;
@@ -104,12 +108,14 @@ async function findDestinations(
 }
 
 function placeDestination(uri: string, { settings, suppressed }: FreezePorts): DestinationState {
-  const mapped = settings.destinations.find(({ from }) => from === uri);
+  const mapped = settings.destinations.find(
+    ({ from }) => normalizeDestination(from) === normalizeDestination(uri),
+  );
   if (mapped !== undefined && mapped.to === undefined) {
     return { uri, state: 'discarded', attempts: 0, detail: 'discarded by the config' };
   }
   const place = mapped?.to ?? uri;
-  return suppressed.has(place)
+  return suppressed.has(normalizeDestination(place))
     ? { uri: place, state: 'suppressed', attempts: 0, detail: 'on the suppression list' }
     : { uri: place, state: 'pending', attempts: 0 };
 }

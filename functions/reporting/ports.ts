@@ -79,8 +79,16 @@ export interface ReportStore {
   read(day: UtcDay, domain: string): Promise<FrozenReport | undefined>;
   /** Keeps a report unless there is one already, and resolves to the one that is kept. */
   freeze(report: FrozenReport): Promise<FrozenReport>;
-  /** Takes the right to send until `leaseEndMs`; false while somebody else has it. */
-  claim(day: UtcDay, domain: string, leaseEndMs: number, nowMs: number): Promise<boolean>;
+  /**
+   * Takes the right to send what is frozen until `leaseEndMs`, and resolves to how far it got; undefined while somebody else
+   * has the right.
+   */
+  claim(
+    day: UtcDay,
+    domain: string,
+    leaseEndMs: number,
+    nowMs: number,
+  ): Promise<FrozenReport | undefined>;
   /** Writes how far each destination got, and gives the right back. */
   settle(
     day: UtcDay,
@@ -103,16 +111,39 @@ export interface OutgoingReport {
   readonly gzip: Uint8Array;
 }
 
-/** Sends by mail or by HTTPS. Never rejects for what the other side does. */
+/** Sends by mail or by HTTPS, until `deadlineMs`. Never rejects for what the other side does. */
 export type SendReport = (
   destination: ReportDestination,
   report: OutgoingReport,
+  deadlineMs: number,
 ) => Promise<SendOutcome>;
 
-/** Destinations that are not sent to, by URI. */
+/** Destinations that are not sent to. */
 export interface Suppressions {
-  /** URIs suppressed at `nowMs`. Rejects with `store-unavailable`. */
+  /** Those suppressed at `nowMs`, in the form of `normalizeDestination`. Rejects with `store-unavailable`. */
   active(nowMs: number): Promise<ReadonlySet<string>>;
+}
+
+/** A destination that is not sent to for a while. */
+export interface Suppression {
+  /** In the form of `normalizeDestination`. */
+  readonly uri: string;
+  readonly reason: string;
+  /** Who said so; `bounce` is the machine, after a report was returned for good. */
+  readonly author: string;
+  /** RFC 3339 date-time. */
+  readonly expires: string;
+  readonly addedAtMs: number;
+}
+
+/** Every method rejects with `store-unavailable`. */
+export interface SuppressionStore {
+  /** Those that are over too, as long as they are kept. Rejects with `store-damaged` too. */
+  list(): Promise<readonly Suppression[]>;
+  /** Takes the place of the one for the same destination. */
+  put(suppression: Suppression): Promise<void>;
+  /** False where there is none. */
+  remove(uri: string): Promise<boolean>;
 }
 
 /** The day's report of one domain, to be made and sent. */
@@ -121,12 +152,14 @@ export interface ReportJob {
   readonly domain: string;
 }
 
-/** The queue of report jobs. */
+/** The queue of report jobs. Every method rejects with `store-unavailable`. */
 export interface ReportQueue {
   /** Each job after its own delay, seconds, up to 900. */
   enqueue(
     jobs: readonly { readonly job: ReportJob; readonly delaySeconds: number }[],
   ): Promise<void>;
+  /** Keeps a job that was received and must not be let go from being received again before `untilMs`. */
+  hideUntil(receiptHandle: string, untilMs: number, nowMs: number): Promise<void>;
 }
 
 /** How far the planning of a day got. */

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import { readReportDestination } from '../protocol/tlsrpt/record.ts';
+import { normalizeDestination, readReportDestination } from '../protocol/tlsrpt/record.ts';
 import {
   dayRange,
   type ReportJson,
@@ -42,7 +42,12 @@ export interface SendPorts extends Omit<FreezePorts, 'suppressed'> {
 
 /** What becomes of the job: `later` puts it back until `atMs`. */
 export type JobOutcome =
-  | { readonly kind: 'done'; readonly reason: string }
+  | {
+      readonly kind: 'done';
+      /** `unwanted`: nobody is to be sent anything. */
+      readonly result: 'delivered' | 'unwanted' | 'given-up';
+      readonly reason: string;
+    }
   | { readonly kind: 'later'; readonly atMs: number; readonly reason: string };
 
 /** Does a job as far as it can be done now. Rejects with `store-unavailable`: then the job must stay. */
@@ -51,20 +56,23 @@ export async function sendDomainReport(
   ports: SendPorts,
   deadlineMs: number,
 ): Promise<JobOutcome> {
-  const frozen = await obtainReport(job, ports, deadlineMs);
-  if ('kind' in frozen) {
-    return frozen;
+  const obtained = await obtainReport(job, ports, deadlineMs);
+  if ('kind' in obtained) {
+    return obtained;
   }
   const nowMs = ports.now();
   const leaseEndMs = deadlineMs + leaseMarginMs;
-  if (!(await ports.reports.claim(job.day, job.domain, leaseEndMs, nowMs))) {
+  // What was read before the claim may be behind what somebody else has sent since.
+  const frozen = await ports.reports.claim(job.day, job.domain, leaseEndMs, nowMs);
+  if (frozen === undefined) {
     return { kind: 'later', atMs: leaseEndMs, reason: 'somebody else is sending it' };
   }
   const isLastChance = nowMs >= frozen.frozenAtMs + retryForMs;
   const suppressed = await ports.suppressions.active(nowMs);
+  const round = { frozen, suppressed, isLastChance, ports, deadlineMs };
   const destinations: DestinationState[] = [];
   for (const destination of frozen.destinations) {
-    destinations.push(await serve(destination, { frozen, suppressed, isLastChance, ports }));
+    destinations.push(await serve(destination, round));
   }
   await ports.reports.settle(job.day, job.domain, destinations, ports.now());
   return conclude(destinations, ports.now());
@@ -87,7 +95,7 @@ async function obtainReport(
     case 'report':
       return ports.reports.freeze(built.report);
     case 'unwanted':
-      return { kind: 'done', reason: built.reason };
+      return { kind: 'done', result: 'unwanted', reason: built.reason };
     case 'unknown':
       return laterOrNever(job, nowMs, built.reason);
   }
@@ -97,7 +105,7 @@ async function obtainReport(
 function laterOrNever(job: ReportJob, nowMs: number, reason: string): JobOutcome {
   const isOver = nowMs > dayRange(job.day).endMs + retryForMs + 5 * 3_600_000;
   return isOver
-    ? { kind: 'done', reason: `given up: ${reason}` }
+    ? { kind: 'done', result: 'given-up', reason }
     : { kind: 'later', atMs: nowMs + 3_600_000, reason };
 }
 
@@ -106,6 +114,7 @@ interface Round {
   readonly suppressed: ReadonlySet<string>;
   readonly isLastChance: boolean;
   readonly ports: SendPorts;
+  readonly deadlineMs: number;
 }
 
 async function serve(destination: DestinationState, round: Round): Promise<DestinationState> {
@@ -114,10 +123,11 @@ async function serve(destination: DestinationState, round: Round): Promise<Desti
   const isDelivered =
     destination.attempts > 0 &&
     round.frozen.destinations.some((each) => each.state === 'delivered');
-  if (state !== 'pending' || isDelivered) {
+  // What there is no time left for keeps its place in the order of pauses.
+  if (state !== 'pending' || isDelivered || round.ports.now() >= round.deadlineMs) {
     return destination;
   }
-  if (round.suppressed.has(uri)) {
+  if (round.suppressed.has(normalizeDestination(uri))) {
     return { ...destination, state: 'suppressed', detail: 'on the suppression list' };
   }
   const outcome = await sendParts(destination, round);
@@ -148,7 +158,7 @@ async function serve(destination: DestinationState, round: Round): Promise<Desti
 /** All parts, one after the other; the first that is not taken ends it, and all are sent again, under the same ids. */
 async function sendParts(
   { uri, split }: DestinationState,
-  { frozen, ports }: Round,
+  { frozen, ports, deadlineMs }: Round,
 ): Promise<SendOutcome> {
   const destination = readReportDestination(uri);
   if (typeof destination === 'string') {
@@ -157,12 +167,9 @@ async function sendParts(
   const parts = split === true ? frozen.parts.flatMap(splitFrozen) : frozen.parts;
   let outcome: SendOutcome = { kind: 'failed', detail: 'an empty report' };
   for (const { reportId, gzip } of parts) {
-    outcome = await ports.sendReport(destination, {
-      policyDomain: frozen.domain,
-      reportId,
-      gzip,
-      fileName: fileNameOf(frozen, reportId, ports),
-    });
+    const fileName = fileNameOf(frozen, reportId, ports);
+    const report = { policyDomain: frozen.domain, reportId, gzip, fileName };
+    outcome = await ports.sendReport(destination, report, deadlineMs);
     if (outcome.kind !== 'delivered') {
       break;
     }
@@ -187,10 +194,15 @@ function fileNameOf({ day, domain }: FrozenReport, reportId: string, ports: Send
 function conclude(destinations: readonly DestinationState[], nowMs: number): JobOutcome {
   const pending = destinations.filter(({ state }) => state === 'pending');
   const isDelivered = destinations.some(({ state }) => state === 'delivered');
-  if (pending.length === 0 || isDelivered) {
-    return { kind: 'done', reason: isDelivered ? 'delivered' : 'no destination is left' };
+  if (isDelivered) {
+    return { kind: 'done', result: 'delivered', reason: 'delivered' };
   }
-  const attempts = Math.max(...pending.map((each) => each.attempts));
+  if (pending.length === 0) {
+    const isFailed = destinations.some(({ state }) => state === 'failed');
+    const result = isFailed ? 'given-up' : 'unwanted';
+    return { kind: 'done', result, reason: 'no destination is left' };
+  }
+  const attempts = Math.max(1, ...pending.map((each) => each.attempts));
   const pause = pausesMinutes[Math.min(attempts, pausesMinutes.length) - 1] ?? 480;
   const reason = pending[0]?.detail ?? '';
   return { kind: 'later', atMs: nowMs + pause * 60_000, reason };

@@ -238,7 +238,7 @@ describe('what is wrong is said with its remedy', () => {
     [
       'reports without contact',
       { reports: {} },
-      'reports.contact: missing. The contact-info in reports: an address that is read, like "postmaster@example.com".',
+      /^reports.contact: missing. The contact-info in reports, and the address that they come from/,
     ],
     [
       'a contact that is no address',

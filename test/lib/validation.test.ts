@@ -32,6 +32,20 @@ describe('npx cdk synth', () => {
     expect(() => createCheckedApp({ replace }).synth()).not.toThrow();
   });
 
+  test('passes with TLS reports', () => {
+    const secretArn = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:dkim-AbCdEf';
+    const reports = {
+      settings: {
+        organizationName: 'Example Ltd',
+        contactInfo: 'tls-reports@example.com',
+        onlyFailures: false,
+        destinations: [],
+      },
+      dkimKeys: [{ domain: 'example.com', selector: 's2026', secretArn }],
+    };
+    expect(() => createCheckedApp({ replace: { reports } }).synth()).not.toThrow();
+  });
+
   test.each([
     [
       'a property that CloudFormation does not know',

@@ -20,6 +20,8 @@ export interface MemoryReports {
   readonly queue: ReportQueue;
   readonly reports: ReportStore;
   readonly jobs: { readonly job: ReportJob; readonly delaySeconds: number }[];
+  /** Until when jobs are hidden, by receipt handle. */
+  readonly hidden: ReadonlyMap<string, number>;
   readonly frozen: ReadonlyMap<string, FrozenReport>;
 }
 
@@ -29,10 +31,12 @@ export function createMemoryReports(portion = 2): MemoryReports {
   const planned = new Map<string, number>();
   const frozen = new Map<string, FrozenReport>();
   const leases = new Map<string, number>();
+  const hidden = new Map<string, number>();
   const jobs: { readonly job: ReportJob; readonly delaySeconds: number }[] = [];
   const key = (day: string, domain: string): string => `${day} ${domain}`;
   return {
     jobs,
+    hidden,
     frozen,
     results: {
       write: async (results) => {
@@ -55,7 +59,10 @@ export function createMemoryReports(portion = 2): MemoryReports {
       plannedPortion: async (day) => planned.get(day) ?? -1,
       notePlanned: async (day, last) => void planned.set(day, last),
     },
-    queue: { enqueue: async (more) => void jobs.push(...more) },
+    queue: {
+      enqueue: async (more) => void jobs.push(...more),
+      hideUntil: async (receiptHandle, untilMs) => void hidden.set(receiptHandle, untilMs),
+    },
     reports: {
       read: async (day, domain) => frozen.get(key(day, domain)),
       freeze: async (report) => {
@@ -68,7 +75,7 @@ export function createMemoryReports(portion = 2): MemoryReports {
         if (isFree) {
           leases.set(key(day, domain), leaseEndMs);
         }
-        return isFree;
+        return isFree ? frozen.get(key(day, domain)) : undefined;
       },
       settle: async (day, domain, destinations) => {
         const report = frozen.get(key(day, domain));

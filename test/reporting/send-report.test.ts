@@ -75,7 +75,7 @@ const unpack = (gzip: Uint8Array): ReportJson =>
 test('sums what several processes recorded, and sends it to every destination', async () => {
   await recorded(`v=TLSRPTv1; rua=${mail},${post}`, policy('enforce', 1));
   await recorded(`v=TLSRPTv1;rua=${mail}`, policy('enforce'), policy('testing'));
-  expect(await run()).toEqual({ kind: 'done', reason: 'delivered' });
+  expect(await run()).toEqual({ kind: 'done', result: 'delivered', reason: 'delivered' });
   expect(world.received.map(({ uri }) => uri)).toEqual([mail, post]);
   const [first] = world.received;
   expect(first?.report.fileName).toMatch(
@@ -120,19 +120,19 @@ describe('who gets a report', () => {
     await recorded(undefined, policy('enforce'));
     expect(await run()).toEqual({ kind: 'later', atMs: nowMs + hour, reason: 'SERVFAIL' });
     nowMs += 30 * hour;
-    expect((await run()).kind).toBe('done');
+    expect(await run()).toMatchObject({ kind: 'done', result: 'given-up' });
   });
 
   test('with onlyFailures a day without any is not reported', async () => {
     settings = { ...settings, onlyFailures: true };
     await recorded(`v=TLSRPTv1; rua=${mail}`, policy('enforce'));
-    expect(await run()).toEqual({ kind: 'done', reason: 'no failure' });
+    expect(await run()).toEqual({ kind: 'done', result: 'unwanted', reason: 'no failure' });
     await recorded(`v=TLSRPTv1; rua=${mail}`, policy('enforce', 1));
-    expect(await run()).toEqual({ kind: 'done', reason: 'delivered' });
+    expect(await run()).toEqual({ kind: 'done', result: 'delivered', reason: 'delivered' });
   });
 
   test('nothing recorded is nothing to send', async () => {
-    expect(await run()).toEqual({ kind: 'done', reason: 'no session' });
+    expect(await run()).toEqual({ kind: 'done', result: 'unwanted', reason: 'no session' });
   });
 
   test('destinations are rewritten, discarded and suppressed', async () => {
@@ -141,12 +141,12 @@ describe('who gets a report', () => {
       destinations: [{ from: mail, to: 'mailto:other@b.example' }, { from: post }],
     };
     suppressed.add('mailto:gone@a.example');
-    await recorded(`v=TLSRPTv1; rua=${mail},${post},mailto:gone@a.example`, policy('enforce'));
+    await recorded(`v=TLSRPTv1; rua=${mail},${post},mailto:gone@A.example`, policy('enforce'));
     await run();
     expect(stateOf(kept())).toEqual({
       'mailto:other@b.example': 'delivered',
       [post]: 'discarded',
-      'mailto:gone@a.example': 'suppressed',
+      'mailto:gone@A.example': 'suppressed',
     });
     expect(world.received.map(({ uri }) => uri)).toEqual(['mailto:other@b.example']);
   });
@@ -177,10 +177,44 @@ describe('a destination that does not take it', () => {
   test('is given up once another has taken it (RFC 8460 §3)', async () => {
     world.answers.set(mail, ['failed']);
     await recorded(`v=TLSRPTv1; rua=${mail},${post}`, policy('enforce'));
-    expect(await run()).toEqual({ kind: 'done', reason: 'delivered' });
+    expect(await run()).toEqual({ kind: 'done', result: 'delivered', reason: 'delivered' });
     expect(stateOf(kept())).toEqual({ [mail]: 'pending', [post]: 'delivered' });
     await run();
     expect(world.received.length).toBe(1);
+  });
+
+  test('that there was no time left for is tried first thing the next time', async () => {
+    await recorded(`v=TLSRPTv1; rua=${mail},${post}`, policy('enforce'));
+    world.answers.set(mail, ['failed', 'delivered']);
+    const slow: SendPorts['sendReport'] = async (destination, report) => {
+      nowMs += 60_000;
+      return world.send(destination, report);
+    };
+    expect(await run({ sendReport: slow })).toEqual({
+      kind: 'later',
+      atMs: nowMs + 15 * 60_000,
+      reason: 'failed',
+    });
+    expect(kept()?.destinations.map(({ attempts }) => attempts)).toEqual([1, 0]);
+    nowMs += 15 * 60_000;
+    await run();
+    expect(stateOf(kept())).toEqual({ [mail]: 'delivered', [post]: 'delivered' });
+  });
+
+  test('is not sent what another process has sent between its reading and its claim', async () => {
+    await recorded(`v=TLSRPTv1; rua=${mail}`, policy('enforce'));
+    const reports: SendPorts['reports'] = {
+      ...stores.reports,
+      read: async (day, domain) => {
+        const report = await stores.reports.read(day, domain);
+        await run();
+        return report;
+      },
+    };
+    world.answers.set(mail, ['failed', 'delivered']);
+    await run();
+    expect(await run({ reports })).toMatchObject({ result: 'delivered' });
+    expect(world.received).toHaveLength(1);
   });
 
   test('for its size gets one report for each policy', async () => {
@@ -188,7 +222,7 @@ describe('a destination that does not take it', () => {
     await recorded(`v=TLSRPTv1; rua=${post}`, policy('enforce', 1), policy('testing'));
     const outcome = await run();
     nowMs = outcome.kind === 'later' ? outcome.atMs : nowMs;
-    expect(await run()).toEqual({ kind: 'done', reason: 'delivered' });
+    expect(await run()).toEqual({ kind: 'done', result: 'delivered', reason: 'delivered' });
     const reports = world.received.map(({ report }) => unpack(report.gzip));
     expect(reports.map(({ policies }) => policies.length)).toEqual([1, 1]);
     expect(new Set(reports.map((each) => each['report-id'])).size).toBe(2);
@@ -202,12 +236,31 @@ describe('a destination that does not take it', () => {
     await recorded(`v=TLSRPTv1; rua=${post}`, policy('enforce'));
     const outcome = await run();
     nowMs = outcome.kind === 'later' ? outcome.atMs : nowMs;
-    expect(await run()).toEqual({ kind: 'done', reason: 'no destination is left' });
+    expect(await run()).toMatchObject({ kind: 'done', result: 'given-up' });
     expect(stateOf(kept())).toEqual({ [post]: 'failed' });
   });
 });
 
 describe('a function that dies', () => {
+  test.each(['before', 'after'])('in sending, %s the report was taken', async (phase) => {
+    await recorded(`v=TLSRPTv1; rua=${mail},${post}`, policy('enforce'));
+    const dying: SendPorts['sendReport'] = async (destination, report) => {
+      if (phase === 'after' || destination.uri === mail) {
+        await world.send(destination, report);
+      }
+      if (destination.uri === post) {
+        throw new Error('killed');
+      }
+      return { kind: 'delivered', detail: '' };
+    };
+    await expect(run({ sendReport: dying })).rejects.toThrow('killed');
+    nowMs += hour;
+    expect(await run()).toMatchObject({ result: 'delivered' });
+    expect(stateOf(kept())).toEqual({ [mail]: 'delivered', [post]: 'delivered' });
+    expect(new Set(world.received.map(({ uri }) => uri))).toEqual(new Set([mail, post]));
+    expect(new Set(world.received.map(({ report }) => report.reportId)).size).toBe(1);
+  });
+
   const steps = ['freeze', 'claim', 'settle'] as const;
   test.each(steps.flatMap((step) => [[step, 'before'] as const, [step, 'after'] as const]))(
     '%s: %s it, sends the same report in the end',
@@ -227,7 +280,7 @@ describe('a function that dies', () => {
       // Results that come late change nothing that is frozen.
       await recorded(`v=TLSRPTv1; rua=${mail}`, policy('testing'));
       nowMs += hour;
-      expect(await run()).toEqual({ kind: 'done', reason: 'delivered' });
+      expect(await run()).toEqual({ kind: 'done', result: 'delivered', reason: 'delivered' });
       expect(new Set(world.received.map(({ report }) => report.reportId)).size).toBe(1);
       const bodies = new Set(
         world.received.map(({ report }) => Buffer.from(report.gzip).toString('hex')),

@@ -13,6 +13,7 @@ import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { SQSClient } from '@aws-sdk/client-sqs';
 
 /** How long one try of a call may take; the SDK has no limits of its own worth the name. */
@@ -82,6 +83,11 @@ export const uploadSigningClient: () => S3Client = /* @__PURE__ */ once(
 
 export const secretsManagerClient: () => SecretsManagerClient = /* @__PURE__ */ once(
   () => new SecretsManagerClient(clientSettings({ requestTimeoutMs: 5_000, idleTimeoutMs: 5_000 })),
+);
+
+/** A mail of megabytes has to get there first. */
+export const sesClient: () => SESv2Client = /* @__PURE__ */ once(
+  () => new SESv2Client(clientSettings({ requestTimeoutMs: 30_000, idleTimeoutMs: 30_000 })),
 );
 
 /** For the command line; no function asks for it. */

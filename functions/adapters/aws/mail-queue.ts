@@ -1,11 +1,5 @@
 /** The delivery queue and its dead-letter queue on SQS. */
-import {
-  ChangeMessageVisibilityCommand,
-  MessageNotInflight,
-  SendMessageBatchCommand,
-  SendMessageCommand,
-  type SQSClient,
-} from '@aws-sdk/client-sqs';
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import type { ContentStore, MailQueue } from '../../delivery/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import {
@@ -14,27 +8,17 @@ import {
   type QueueMessage,
   redactedBase64CharsMax,
 } from '../../submission/queue-message.ts';
-import { orUnavailable, storeUnavailable } from './store-failure.ts';
+import { batchEntriesMax, hideUntil, type Queue, sendBatch } from './queue-calls.ts';
+import { orUnavailable } from './store-failure.ts';
 
 /** SQS: one message with its attributes, and one batch in all. */
 const sendBytesMax = 1_048_576;
-
-/** SQS: entries of one batch. */
-const batchEntriesMax = 10;
 
 /** Why delivery put a record among the dead letters. */
 export const reasonAttribute = 'sealpost-reason';
 const reasonCharsMax = 256;
 
-/**
- * SQS: a message may be hidden for 12 hours from its receipt, which we do not know; it is at most one Lambda
- * invocation and one batching window ago.
- */
-const hideSecondsMax = 12 * 3_600 - 20 * 60;
-
-export interface RecordSenderOptions {
-  readonly client: SQSClient;
-  readonly queueUrl: string;
+export interface RecordSenderOptions extends Queue {
   /** Takes the content of a record that would be too large for SQS; without it such a record is refused. */
   readonly contents?: ContentStore;
 }
@@ -52,7 +36,7 @@ export function createMailQueue(options: MailQueueOptions): MailQueue {
     enqueue: createRecordSender(options),
     deadLetter: (body, reason) => sendDeadLetter(options, body, reason),
     hideUntil: (receiptHandle, untilMs, nowMs) =>
-      hide(options, receiptHandle, Math.ceil((untilMs - nowMs) / 1_000)),
+      hideUntil(options, receiptHandle, { untilMs, nowMs }),
   };
 }
 
@@ -61,7 +45,11 @@ export function createRecordSender(options: RecordSenderOptions): MailQueue['enq
   return async (messages) => {
     // Encoded as they are sent: one body may go to thousands of domains, and each record has a copy of it.
     for await (const batch of batchesOf(encodeRecords(messages, options))) {
-      await sendBatch(options, batch);
+      // A copy too many is dropped when it is claimed.
+      await sendBatch(
+        options,
+        batch.map((body) => ({ body })),
+      );
     }
   };
 }
@@ -156,36 +144,6 @@ export async function* batchesOf(
   }
 }
 
-/** Sends a batch, and once more what SQS did not take of it. A copy too many is dropped when it is claimed. */
-async function sendBatch(options: RecordSenderOptions, bodies: readonly string[]): Promise<void> {
-  const first = await trySend(options, bodies);
-  if (first.refused.length === 0) {
-    return;
-  }
-  const second = await trySend(options, first.refused);
-  if (second.refused.length > 0) {
-    throw new TransportSecurityError(
-      'store-unavailable',
-      `SendMessageBatch to ${options.queueUrl}: ${second.refused.length} of ${bodies.length} records refused: ${second.reason}`,
-    );
-  }
-}
-
-async function trySend(
-  { client, queueUrl }: RecordSenderOptions,
-  bodies: readonly string[],
-): Promise<{ readonly refused: readonly string[]; readonly reason: string }> {
-  const entries = bodies.map((body, index) => ({ Id: String(index), MessageBody: body }));
-  const { Failed: failed = [] } = await orUnavailable(`SendMessageBatch to ${queueUrl}`, () =>
-    client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })),
-  );
-  const refusedIds = new Set(failed.map(({ Id }) => Id));
-  return {
-    refused: bodies.filter((_, index) => refusedIds.has(String(index))),
-    reason: `${failed[0]?.Code}: ${failed[0]?.Message ?? 'no reason given'}`,
-  };
-}
-
 async function sendDeadLetter(
   { client, deadLetterQueueUrl }: MailQueueOptions,
   body: string,
@@ -215,26 +173,4 @@ function attributeValue(reason: string, bodyBytes: number): string {
     .replace(/[^\x20-\x7e]+/g, '?')
     .trim()
     .slice(0, Math.max(0, Math.min(reasonCharsMax, room)));
-}
-
-async function hide(
-  { client, queueUrl }: RecordSenderOptions,
-  receiptHandle: string,
-  seconds: number,
-): Promise<void> {
-  try {
-    await client.send(
-      new ChangeMessageVisibilityCommand({
-        QueueUrl: queueUrl,
-        ReceiptHandle: receiptHandle,
-        // Not 0: a record that is asked for again at once spins through its receive count.
-        VisibilityTimeout: Math.min(Math.max(seconds, 1), hideSecondsMax),
-      }),
-    );
-  } catch (error) {
-    // Its time was over and it is on the queue again: there is nothing left to hide.
-    if (!(error instanceof MessageNotInflight)) {
-      throw storeUnavailable(`ChangeMessageVisibility on ${queueUrl}`, error);
-    }
-  }
 }

@@ -64,13 +64,13 @@ export function createReportStates(options: ReportStatesOptions): ReportStore & 
     },
     freeze: (report) => freeze(options, report),
     claim: async (day, domain, leaseEndMs, nowMs) => {
-      const { met } = await updateIf(options, {
+      const { met, item } = await updateIf(options, {
         key: reportKey(day, domain),
         condition: 'attribute_exists(#parts) AND #leaseEndMs <= :nowMs',
         conditionValues: { nowMs: integer(nowMs) },
         set: { leaseEndMs: integer(leaseEndMs) },
       });
-      return met;
+      return met ? decodeReport(options, item, { day, domain }) : undefined;
     },
     settle: async (day, domain, destinations, nowMs) => {
       await updateIf(options, {

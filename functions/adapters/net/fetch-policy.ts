@@ -16,8 +16,8 @@ import {
 } from '../../protocol/mta-sts/policy.ts';
 import { resolveDeliveryNetwork } from './delivery-network.ts';
 import { findHttpsAddresses } from './https-addresses.ts';
+import { exchangeOverHttps, type HttpsAnswer } from './https-exchange.ts';
 import { HttpsFailure } from './https-failure.ts';
-import { getOverHttps, type HttpsAnswer } from './https-get.ts';
 import { createSecureContexts } from './tls-contexts.ts';
 
 /** So that an address that swallows packets leaves time for the others. */
@@ -94,10 +94,12 @@ async function tryAddresses(
       break;
     }
     try {
-      const answer = await getOverHttps({
+      const answer = await exchangeOverHttps({
         ...exchange,
-        address,
+        addresses: [address],
+        method: 'GET',
         path: policyPath,
+        headers: { accept: 'text/plain' },
         connectTimeoutMs: connectTimeMs,
         bodyBytesMax: policySizeBytesMax,
       });

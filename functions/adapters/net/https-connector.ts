@@ -1,6 +1,6 @@
 /**
  * Connections for undici to addresses that were vetted before, handed over only when the certificate is good for the
- * host.
+ * host, unless whoever asks takes any.
  *
  * undici's own connector would look the name up, and could resume a session, for which no name is checked.
  */
@@ -23,6 +23,8 @@ export interface HttpsPeer {
   readonly connectTimeoutMs: number;
   /** Gives the connecting up. */
   readonly signal?: AbortSignal;
+  /** Where it is given any certificate will do, and this is told what is wrong with one. */
+  readonly onCertificateFault?: (reason: string) => void;
 }
 
 /** Makes the connector. An address that failed is the last to be tried the next time. Fails with an {@link HttpsFailure}. */
@@ -67,7 +69,8 @@ function summarize(failures: readonly HttpsFailure[]): HttpsFailure {
 }
 
 function connectTo(address: string, peer: HttpsPeer): Promise<TLSSocket> {
-  const { host, port, secureContext, alpnProtocols, connectTimeoutMs, signal } = peer;
+  const { host, port, secureContext, alpnProtocols, connectTimeoutMs, signal, onCertificateFault } =
+    peer;
   const socket = connectTls({
     host: address,
     port,
@@ -75,7 +78,7 @@ function connectTo(address: string, peer: HttpsPeer): Promise<TLSSocket> {
     secureContext,
     ALPNProtocols: [...alpnProtocols],
     // Said outright: NODE_TLS_REJECT_UNAUTHORIZED=0 turns the default round.
-    rejectUnauthorized: true,
+    rejectUnauthorized: onCertificateFault === undefined,
     checkServerIdentity: (_host, { raw }) => checkIdentity(raw, host),
   });
   return new Promise((resolve, reject) => {
@@ -97,6 +100,9 @@ function connectTo(address: string, peer: HttpsPeer): Promise<TLSSocket> {
     socket.once('error', refuse);
     socket.once('secureConnect', () => {
       settle();
+      if (!socket.authorized) {
+        onCertificateFault?.(String(socket.authorizationError));
+      }
       resolve(socket);
     });
   });

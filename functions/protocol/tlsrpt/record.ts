@@ -126,6 +126,26 @@ export function readReportDestination(uri: string): ReportDestination | string {
   }
 }
 
+/**
+ * The one form that destinations are compared in, however a record spells them; the text itself for what is none.
+ *
+ * @example
+ * normalizeDestination('MAILTO:a%62c@Example.COM?subject=x'); // 'mailto:abc@example.com'
+ */
+export function normalizeDestination(uri: string): string {
+  const destination = readReportDestination(uri);
+  if (typeof destination === 'string') {
+    return uri;
+  }
+  if (destination.scheme === 'https') {
+    return new URL(uri).href;
+  }
+  const { address } = destination;
+  const at = address.lastIndexOf('@');
+  // Domains are the same in any case; a local part is for its own domain to read (RFC 5321 §2.4).
+  return `mailto:${address.slice(0, at)}${address.slice(at).toLowerCase()}`;
+}
+
 /** RFC 6068 §2: one address, percent-encoded; header fields behind "?" are not for the sender of a report to obey. */
 function readMailto(uri: string): ReportDestination | string {
   const [encoded = ''] = uri.slice('mailto:'.length).split('?');

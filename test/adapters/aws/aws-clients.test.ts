@@ -3,6 +3,7 @@ import {
   dynamoDbClient,
   s3Client,
   secretsManagerClient,
+  sesClient,
   sqsClient,
 } from '../../../functions/adapters/aws/aws-clients.ts';
 
@@ -11,6 +12,7 @@ test.each([
   ['SQS', sqsClient],
   ['S3', s3Client],
   ['Secrets Manager', secretsManagerClient],
+  ['SES', sesClient],
 ])(
   'the %s client is made once, tries four times, and has a limit for each try',
   async (_service, client) => {

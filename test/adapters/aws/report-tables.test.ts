@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createReportResults } from '../../../functions/adapters/aws/report-results.ts';
 import { createReportStates } from '../../../functions/adapters/aws/report-states.ts';
+import { createReportSuppressions } from '../../../functions/adapters/aws/report-suppressions.ts';
 import type {
   FrozenReport,
   PlanStore,
@@ -153,11 +154,11 @@ describe('a report', () => {
   });
 
   test('is sent by one at a time', async () => {
-    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBe(false);
+    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBeUndefined();
     await states.freeze(report());
-    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBe(true);
-    expect(await states.claim('2026-11-23', 'a.example', 9_000, 4_999)).toBe(false);
-    expect(await states.claim('2026-11-23', 'a.example', 9_000, 5_000)).toBe(true);
+    expect(await states.claim('2026-11-23', 'a.example', 5_000, 1_000)).toBeDefined();
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 4_999)).toBeUndefined();
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 5_000)).toBeDefined();
     const destinations = [
       {
         uri: 'mailto:r@a.example',
@@ -169,7 +170,33 @@ describe('a report', () => {
     ];
     await states.settle('2026-11-23', 'a.example', destinations, 6_000);
     expect(await states.read('2026-11-23', 'a.example')).toEqual(report({ destinations }));
-    expect(await states.claim('2026-11-23', 'a.example', 9_000, 6_001)).toBe(true);
+    expect(await states.claim('2026-11-23', 'a.example', 9_000, 6_001)).toBeDefined();
+  });
+});
+
+describe('suppressions', () => {
+  const suppression = {
+    uri: 'mailto:r@a.example',
+    reason: 'ticket 4711',
+    author: 'jo',
+    expires: '2026-12-01T00:00:00Z',
+    addedAtMs: 1_000,
+  };
+
+  test('are one for each destination, until they are removed', async () => {
+    const store = createReportSuppressions({ client: dynamoDb.createClient(), tableName });
+    const long = { ...suppression, uri: `https://a.example/${'x'.repeat(1_900)}` };
+    await store.put(suppression);
+    await store.put(long);
+    await store.put({ ...suppression, reason: 'ticket 4712' });
+    const listed = await store.list();
+    expect(listed).toHaveLength(2);
+    expect(listed).toEqual(
+      expect.arrayContaining([{ ...suppression, reason: 'ticket 4712' }, long]),
+    );
+    expect(await store.remove(suppression.uri)).toBe(true);
+    expect(await store.remove(suppression.uri)).toBe(false);
+    expect(await store.list()).toEqual([long]);
   });
 });
 

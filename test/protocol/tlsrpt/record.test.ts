@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TransportSecurityError } from '../../../functions/protocol/errors.ts';
 import {
+  normalizeDestination,
   parseTlsrptRecord,
   selectTlsrptRecord,
   tlsrptRecordName,
@@ -124,6 +125,16 @@ test.each<[string[], string | undefined, string]>([
 ])('among %j', (texts, expected, _reason) => {
   const selection = selectTlsrptRecord(texts);
   expect(selection.kind === 'record' ? selection.text : undefined).toBe(expected);
+});
+
+test.each([
+  ['mailto:tls@example.com', 'mailto:tls@example.com', 'as it is'],
+  ['MAILTO:a%62c@Example.COM?subject=x', 'mailto:abc@example.com', 'RFC 6068 §2'],
+  ['mailto:TLS@example.com', 'mailto:TLS@example.com', 'local parts have their case'],
+  ['HTTPS://Example.com:443/a%7E', 'https://example.com/a%7E', 'RFC 3986 §6.2'],
+  ['ftp://example.com', 'ftp://example.com', 'no destination'],
+])('%s is compared as %s: %s', (uri, normal, _reason) => {
+  expect(normalizeDestination(uri)).toBe(normal);
 });
 
 test('any text gives a record with usable destinations, or tlsrpt-invalid', () => {

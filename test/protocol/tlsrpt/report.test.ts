@@ -194,6 +194,59 @@ describe('the mail', () => {
     expect(new Uint8Array(parsed.attachments[0]?.content as ArrayBuffer)).toEqual(mail.gzip);
   });
 
+  test('octet by octet', () => {
+    // RFC 8460 §5.3: its own example, with the fields that it asks for and those of any mail.
+    const boundary = 'tlsrpt-BOUNDARY';
+    const expected = [
+      'From: tlsrpt@mail.sender.example.com',
+      'To: mts-sts-tlsrpt@example.net',
+      'Date: Fri, 05 May 2017 11:30:00 +0000',
+      'Message-ID: <735ff.e317+bf22029@mail.sender.example.com>',
+      'Subject: Report Domain: example.net',
+      ' Submitter: mail.sender.example.com',
+      ' Report-ID: <735ff.e317+bf22029@mail.sender.example.com>',
+      'TLS-Report-Domain: example.net',
+      'TLS-Report-Submitter: mail.sender.example.com',
+      'TLS-Required: No',
+      'Auto-Submitted: auto-generated',
+      'MIME-Version: 1.0',
+      'Content-Type: multipart/report; report-type="tlsrpt";',
+      ` boundary="${boundary}"`,
+      '',
+      `--${boundary}`,
+      'Content-Type: text/plain; charset="us-ascii"',
+      'Content-Transfer-Encoding: 7bit',
+      '',
+      'This is an aggregate TLS report about example.net,',
+      'sent by mail.sender.example.com (RFC 8460).',
+      '',
+      `--${boundary}`,
+      'Content-Type: application/tlsrpt+gzip;',
+      ' name="mail.sender.example.com!example.net!1493856000!1493942399!001.json.gz"',
+      'Content-Transfer-Encoding: base64',
+      'Content-Disposition: attachment;',
+      ' filename="mail.sender.example.com!example.net!1493856000!1493942399!001.json.gz"',
+      '',
+      'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4',
+      'OTo7',
+      `--${boundary}--`,
+      '',
+    ].join('\r\n');
+    const octets = composeReportMail({
+      ...mail,
+      fileName: reportFileName({
+        submitter: 'mail.sender.example.com',
+        policyDomain: 'example.net',
+        day: '2017-05-04',
+        uniqueId: '001',
+      }),
+      gzip: Uint8Array.from({ length: 60 }, (_, index) => index),
+      nowMs: Date.UTC(2017, 4, 5, 11, 30),
+    });
+    const text = Buffer.from(octets).toString('latin1');
+    expect(text.replaceAll(/tlsrpt-[0-9a-f]{32}/g, boundary)).toBe(expected);
+  });
+
   test('is the same each time it is sent, but for its date', () => {
     const later = composeReportMail({ ...mail, nowMs: mail.nowMs + 3_600_000 });
     const undated = (octets: Uint8Array): string =>

@@ -1,26 +1,23 @@
 /**
- * One GET over HTTPS, to one address that was vetted before: HTTP/1.1, no redirect followed, nothing decompressed.
+ * One exchange over HTTPS with addresses that were vetted before: HTTP/1.1, no redirect followed, nothing decompressed.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-3.3 RFC 8461 §3.3}
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-5.4 RFC 8460 §5.4}
  */
-import type { SecureContext } from 'node:tls';
 import type { Dispatcher } from 'undici';
-import { httpsConnector } from './https-connector.ts';
+import { type HttpsPeer, httpsConnector } from './https-connector.ts';
 import { toHttpsFailure } from './https-failure.ts';
 
 /** The request, and how much of an answer is taken. */
-export interface HttpsGet {
-  /** SNI, Host and the name that the certificate must have; lower-case A-labels. */
-  readonly host: string;
+export interface HttpsRequest extends Omit<HttpsPeer, 'alpnProtocols' | 'signal'> {
+  readonly method: 'GET' | 'POST';
+  /** With the query, if any. */
   readonly path: string;
-  /** An address literal. */
-  readonly address: string;
-  readonly port: number;
-  readonly secureContext: SecureContext;
-  /** Until the TLS handshake is done. */
-  readonly connectTimeoutMs: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
   /** Ends the exchange, wherever it is. */
   readonly signal: AbortSignal;
+  /** Octets of the body that are taken; 0: it is not read. */
   readonly bodyBytesMax: number;
 }
 
@@ -33,46 +30,47 @@ export interface HttpsAnswer {
 }
 
 /** Rejects with an {@link HttpsFailure} alone. */
-export async function getOverHttps(request: HttpsGet): Promise<HttpsAnswer> {
+export async function exchangeOverHttps(request: HttpsRequest): Promise<HttpsAnswer> {
+  const { method, path, headers, body, signal, bodyBytesMax } = request;
   // Loaded when first needed: most deliveries find their policy in the cache, and it is large.
   const { Client } = await import('undici');
   const client = new Client(`https://${request.host}:${request.port}`, {
-    connect: httpsConnector({
-      ...request,
-      addresses: [request.address],
-      alpnProtocols: ['http/1.1'],
-    }),
+    connect: httpsConnector({ ...request, alpnProtocols: ['http/1.1'] }),
     allowH2: false,
-    maxResponseSize: request.bodyBytesMax,
+    ...(bodyBytesMax > 0 && { maxResponseSize: bodyBytesMax }),
     // The signal bounds the whole exchange, so these two need not.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
   try {
-    return await readAnswer(
-      await client.request({
-        method: 'GET',
-        path: request.path,
-        // No coding: 64 KiB could unfold to gigabytes, and nothing here decompresses.
-        headers: { accept: 'text/plain', 'accept-encoding': 'identity', 'user-agent': 'Sealpost' },
-        signal: request.signal,
-        reset: true,
-      }),
-    );
+    const response = await client.request({
+      method,
+      path,
+      // No coding: 64 KiB could unfold to gigabytes, and nothing here decompresses.
+      headers: { ...headers, 'accept-encoding': 'identity', 'user-agent': 'Sealpost' },
+      ...(body !== undefined && { body }),
+      signal,
+      reset: true,
+    });
+    return await readAnswer(response, bodyBytesMax);
   } catch (error) {
-    throw toHttpsFailure(error, request.signal);
+    throw toHttpsFailure(error, signal);
   } finally {
     await client.destroy();
   }
 }
 
-async function readAnswer(response: Dispatcher.ResponseData): Promise<HttpsAnswer> {
+async function readAnswer(
+  response: Dispatcher.ResponseData,
+  bodyBytesMax: number,
+): Promise<HttpsAnswer> {
   const { statusCode: status, headers } = response;
+  const isRead = status === 200 && bodyBytesMax > 0;
   return {
     status,
     contentType: fieldValue(headers['content-type']),
     contentEncoding: fieldValue(headers['content-encoding']),
-    body: status === 200 ? await response.body.bytes() : await ignore(response),
+    body: isRead ? await response.body.bytes() : await ignore(response),
   };
 }
 
