@@ -2,6 +2,7 @@
  * `npm start`: the whole of Sealpost on this machine. Synthesizes the CDK app, runs it in the local cloud with a simulated
  * internet around it, sends a message per scenario of the tour and shows what became of each.
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,17 @@ import { loadConfig } from './config/load.ts';
 import { type LocalCloud, startLocalCloud } from './local/cloud.ts';
 import { cloudFilePath, publishCloud } from './local/cloud-file.ts';
 import { askPolicyHost } from './tour/ask-policy-host.ts';
-import { readPublishedRecord, synthesize, tourConfigFile } from './tour/assembly.ts';
+import {
+  readPublishedRecord,
+  synthesize,
+  tourConfigFile,
+  tourKeySecretArn,
+} from './tour/assembly.ts';
+import {
+  type ReportDestinations,
+  sendReports,
+  startReportDestinations,
+} from './tour/send-reports.ts';
 import { createSender, playScenario, type Sender } from './tour/send-scenario.ts';
 import { submitOverHttp } from './tour/submit-over-http.ts';
 import { formatTable, type TourRow } from './tour/table.ts';
@@ -35,6 +46,7 @@ interface Stage {
   readonly own: ReservedPlace;
   readonly scenarios: readonly Scenario[];
   readonly sender: Sender;
+  readonly reportDestinations: ReportDestinations;
 }
 
 const startedAt = performance.now();
@@ -94,10 +106,13 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
   closers.push(() => world.stop());
   const { domain } = readPublishedRecord(assembly);
   const own = await world.reserve(policyHostName(domain));
+  const reportDestinations = await startReportDestinations(world);
+  closers.push(() => reportDestinations.stop());
   progress('starting the local cloud: tables, queues, bucket, functions, edge');
   const cloud = await startLocalCloud({
     assembly,
     network: world.network,
+    secrets: { [tourKeySecretArn]: createDkimKey() },
     edge: { ...own, certificateFor: (name) => (name === own.name ? own : undefined) },
     onEvent: (event) => {
       if (event.kind === 'fault') {
@@ -109,7 +124,13 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
   });
   closers.push(() => cloud.stop());
   closers.push(await publishCloud(cloud, { file: cloudFilePath(), network: world.network }));
-  return { world, cloud, own, scenarios, sender: createSender(cloud) };
+  return { world, cloud, own, scenarios, sender: createSender(cloud), reportDestinations };
+}
+
+/** PKCS #8 in PEM, as Secrets Manager would hold it. */
+function createDkimKey(): string {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 }
 
 /** Mail to the domain whose policy the stack itself publishes, by the record that the stack itself makes. */
@@ -139,8 +160,9 @@ async function playTour(stage: Stage): Promise<TourRow[]> {
   }
   const httpRows = await submitOverHttp(stage.cloud, sendTo);
   const policyRows = await askPolicyHost(stage.cloud, stage.own, stage.world.network.extraRoots);
+  const reportRows = await sendReports(stage.cloud, stage.reportDestinations);
   const inOrder = stage.scenarios.flatMap(({ name }) => rows.get(name) ?? []);
-  return [...inOrder, ...httpRows, ...policyRows];
+  return [...inOrder, ...httpRows, ...policyRows, ...reportRows];
 }
 
 async function sendFile(file: string, sender: Sender): Promise<void> {

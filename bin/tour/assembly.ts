@@ -1,15 +1,36 @@
 /** Synthesizes the CDK app for the local cloud, and reads from it what the world has to know. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseJsonc } from '../config/jsonc.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The config file that the tour runs on. */
+/** The config file that the tour runs on, but for its TLS reports. */
 export const tourConfigFile: string = join(root, 'sealpost.config.example.jsonc');
+
+/** The secret that holds the key which signs TLS reports. */
+export const tourKeySecretArn =
+  'arn:aws:secretsmanager:eu-west-1:111122223333:secret:dkim-tour-AbCdEf';
+
+/** The file, with TLS reports switched on and a key to sign them. */
+function writeTourConfig(path: string): void {
+  const config = parseJsonc(readFileSync(tourConfigFile, 'utf8')) as {
+    readonly delivery: object;
+  };
+  const dkimKeys = [{ domain: 'example.com', selector: 'tour', secretArn: tourKeySecretArn }];
+  writeFileSync(
+    path,
+    JSON.stringify({
+      ...config,
+      delivery: { ...config.delivery, dkimKeys },
+      reports: { contact: 'tls-reports@example.com' },
+    }),
+  );
+}
 
 /**
  * Runs `cdk synth` into `directory`, offline and without credentials, as a user would.
@@ -17,13 +38,15 @@ export const tourConfigFile: string = join(root, 'sealpost.config.example.jsonc'
  * @throws {Error} with what the CDK printed, where synthesis fails
  */
 export async function synthesize(directory: string): Promise<void> {
+  const config = join(directory, 'sealpost.config.json');
+  writeTourConfig(config);
   const cli = join(
     dirname(createRequire(import.meta.url).resolve('aws-cdk/package.json')),
     'bin/cdk',
   );
   const cdk = spawn(
     process.execPath,
-    [cli, 'synth', '--quiet', '--output', directory, '--context', `config=${tourConfigFile}`],
+    [cli, 'synth', '--quiet', '--output', directory, '--context', `config=${config}`],
     { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const printed: Buffer[] = [];
