@@ -4,7 +4,8 @@ import type { DeliverySettings, NetworkSetting } from '../functions/environment.
 import { ApiStack, type ApiStackProps } from './api-stack.ts';
 import { DeliveryStack, type DeliveryStackProps } from './delivery-stack.ts';
 import { PolicyHostStack, type PublishedDomain } from './policy-host-stack.ts';
-import { type ReportInboxChoice, ReportInboxStack } from './report-inbox-stack.ts';
+import { ReportInboxStack } from './report-inbox-stack.ts';
+import type { ReportInboxChoice } from './report-records.ts';
 import { type ReportingProps, ReportingStack } from './reporting-stack.ts';
 import { StateStack } from './state-stack.ts';
 

@@ -1,7 +1,7 @@
 /** Where reports of others come in (RFC 8460 §5), and whose are counted. */
 import { z } from 'zod';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
-import type { ReportInboxChoice } from '../../lib/report-inbox-stack.ts';
+import type { ReportInboxChoice } from '../../lib/report-records.ts';
 import {
   type CrossIssue,
   type DomainConfig,

@@ -11,7 +11,8 @@ import { gunzip } from 'node:zlib';
 import PostalMime, { type Attachment, type Email } from 'postal-mime';
 import { readHeaderFields } from '../protocol/message/header.ts';
 import { addressDomains } from '../protocol/message/mailbox-list.ts';
-import { reportBytesMax, toDomain } from '../protocol/tlsrpt/read-report.ts';
+import { reportBytesMax } from '../protocol/tlsrpt/read-report.ts';
+import { toDomain } from '../protocol/tlsrpt/report-fields.ts';
 
 /** A report as base64, that nobody compressed, and the mail around it. */
 export const mailBytesMax: number = 15 * 1_024 * 1_024;

@@ -16,8 +16,8 @@ export interface CheckedSignature {
   readonly detail: string;
   /** Without l=. */
   readonly coversBody: boolean;
-  /** Whether d= and the one domain of From are of one organization (RFC 7489 §3.1.1, relaxed). */
-  readonly isOfAuthor: boolean;
+  /** The one domain of From, where it and d= are of one organization (RFC 7489 §3.1.1, relaxed). */
+  readonly authorDomain?: string;
 }
 
 /** Verifies the DKIM signatures of a mail, each of them, as far as there are few. Never rejects for what is in it. */
@@ -31,18 +31,10 @@ export type Judgement =
   | { readonly kind: 'verified'; readonly signer: string }
   | { readonly kind: 'unverified' | 'unknown'; readonly reason: string };
 
-/** Who says to have sent a report. */
-export interface Submitter {
-  /** The reporting domain. */
-  readonly domain: string;
-  /** The domains of From. */
-  readonly fromDomains: readonly string[];
-}
-
-/** Judges. A signature of the submitter's own domain, of one above it, or of its organization as From shows it counts. */
+/** Judges by the submitter's domain. A signature of that domain counts, of one above it, or of its organization where it is From's. */
 export function judgeSignatures(
   signatures: readonly CheckedSignature[],
-  submitter: Submitter,
+  submitter: string,
 ): Judgement {
   const judged = signatures.map((signature) => ({
     signature,
@@ -64,11 +56,11 @@ export function judgeSignatures(
     reason:
       reasons.length === 0
         ? 'not signed (RFC 8460 §3)'
-        : `not signed by ${submitter.domain} (RFC 8460 §3): ${reasons.join('; ')}`,
+        : `not signed by ${submitter} (RFC 8460 §3): ${reasons.join('; ')}`,
   };
 }
 
-function faultOf(signature: CheckedSignature, submitter: Submitter): string | undefined {
+function faultOf(signature: CheckedSignature, submitter: string): string | undefined {
   const { domain, outcome, detail, coversBody } = signature;
   if (outcome !== 'valid') {
     return `${domain}: ${detail}`;
@@ -80,10 +72,8 @@ function faultOf(signature: CheckedSignature, submitter: Submitter): string | un
   return isAligned(signature, submitter) ? undefined : `${domain}: another domain`;
 }
 
-function isAligned({ domain, isOfAuthor }: CheckedSignature, submitter: Submitter): boolean {
+function isAligned({ domain, authorDomain }: CheckedSignature, submitter: string): boolean {
   // Whoever has a domain has what is beneath it. Not so the other way round: strangers may have names beneath mine.
-  const isAbove = domain.includes('.') && submitter.domain.endsWith(`.${domain}`);
-  const [from, ...others] = submitter.fromDomains;
-  const isAuthor = others.length === 0 && from === submitter.domain;
-  return domain === submitter.domain || isAbove || (isAuthor && isOfAuthor);
+  const isAbove = domain.includes('.') && submitter.endsWith(`.${domain}`);
+  return domain === submitter || isAbove || authorDomain === submitter;
 }

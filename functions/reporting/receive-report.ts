@@ -68,8 +68,7 @@ export async function receiveReport(arrival: Arrival, ports: ReceivePorts): Prom
   const { report, claims } = opened;
   const submitter = report.submitter ?? claims.submitter ?? claims.fromDomains[0] ?? '';
   const known = { ...facts, deviations: opened.deviations, summary: summarize(report, submitter) };
-  const refusal =
-    (await refuse(arrival, { submitter, claims }, ports)) ?? refuseForeign(report, ports.own);
+  const refusal = (await refuse(arrival, submitter, ports)) ?? refuseForeign(report, ports.own);
   if (refusal !== undefined) {
     const id = idOf([apart, hashOf(arrival.octets)]);
     return settle({ ...known, ...refusal, id }, [], ports);
@@ -136,7 +135,7 @@ type Refusal = Required<Pick<Receipt, 'state' | 'reason'>>;
 /** What comes by HTTPS has no signature: it is counted, and apart. */
 async function refuse(
   { way, octets, isLastTry }: Arrival,
-  { submitter, claims }: { readonly submitter: string; readonly claims: MailClaims },
+  submitter: string,
   { checkSignatures, deadlineMs }: ReceivePorts,
 ): Promise<Refusal | undefined> {
   if (submitter === '') {
@@ -146,7 +145,7 @@ async function refuse(
     return undefined;
   }
   const signatures = await checkSignatures(octets, deadlineMs);
-  const judgement = judgeSignatures(signatures, { ...claims, domain: submitter });
+  const judgement = judgeSignatures(signatures, submitter);
   if (judgement.kind === 'unknown' && !isLastTry) {
     throw new TransportSecurityError('dns-server-failure', `a DKIM key of ${judgement.reason}`);
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readConfig } from '../../bin/config/load.ts';
 import { toStacksProps } from '../../bin/config/stacks-props.ts';
-import type { ReportInboxChoice } from '../../lib/report-inbox-stack.ts';
+import type { ReportInboxChoice } from '../../lib/report-records.ts';
 
 const hostedZone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' };
 const domain = {

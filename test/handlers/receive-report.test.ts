@@ -129,7 +129,8 @@ describe('what the queue tells of', () => {
 
   test.each([
     ['DNS that never answers', mail, 4, 'unverified'],
-    ['what no try survived', mail, 5, 'unreadable'],
+    ['what no try survived', mail, 9, 'unreadable'],
+    ['what waited for a table to come back', mail, 8, 'unverified'],
     ['an object too large', { bytes: 40_000_000 }, 1, 'unreadable'],
     ['rubbish', Buffer.from('rubbish'), 1, 'unreadable'],
   ])('%s is let go, with a receipt', async (_what, object, receives, state) => {
@@ -162,7 +163,7 @@ describe('what the queue tells of', () => {
   test('a table that is down is a fault of ours: again', async () => {
     const { answer } = await receive(
       { 'received/mail/1': mail },
-      [recordOf('received/mail/1', 5)],
+      [recordOf('received/mail/1', 9)],
       {
         isDown: true,
       },

@@ -8,7 +8,7 @@ import {
   readPostReportEnvironment,
   readReceiveReportEnvironment,
 } from '../../functions/handlers/read-environment.ts';
-import type { ReportInboxChoice } from '../../lib/report-inbox-stack.ts';
+import type { ReportInboxChoice } from '../../lib/report-records.ts';
 import { allowedActions, createApp, statementsOf } from './synthesize.ts';
 
 const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' };
@@ -138,7 +138,7 @@ describe('what came', () => {
     full.inbox.hasResourceProperties('AWS::SQS::Queue', {
       VisibilityTimeout: 720,
       SqsManagedSseEnabled: true,
-      RedrivePolicy: Match.objectLike({ maxReceiveCount: 10 }),
+      RedrivePolicy: Match.objectLike({ maxReceiveCount: 12 }),
     });
     full.inbox.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
       BatchSize: 1,

@@ -10,19 +10,13 @@ const signature = (over: Partial<CheckedSignature> = {}): CheckedSignature => ({
   outcome: 'valid',
   detail: 'pass',
   coversBody: true,
-  isOfAuthor: false,
   ...over,
 });
-const submitter = { domain: 'org.example', fromDomains: ['org.example'] };
+const submitter = 'org.example';
 
 test.each([
   ["the submitter's own", [signature()], submitter, 'verified'],
-  [
-    'of the domain above it',
-    [signature()],
-    { domain: 'mail.org.example', fromDomains: [] },
-    'verified',
-  ],
+  ['of the domain above it', [signature()], 'mail.org.example', 'verified'],
   [
     'behind another that is not',
     [signature({ outcome: 'invalid' }), signature()],
@@ -37,20 +31,14 @@ test.each([
   ],
   [
     'of a name beneath it, and From shows that it is of one organization',
-    [signature({ domain: 'x.org.example', isOfAuthor: true })],
+    [signature({ domain: 'x.org.example', authorDomain: 'org.example' })],
     submitter,
     'verified',
   ],
   [
     'of the author, who is not the submitter',
-    [signature({ domain: 'x.evil.example', isOfAuthor: true })],
-    { domain: 'org.example', fromDomains: ['evil.example'] },
-    'unverified',
-  ],
-  [
-    'of one author among two',
-    [signature({ domain: 'x.org.example', isOfAuthor: true })],
-    { domain: 'org.example', fromDomains: ['org.example', 'b.example'] },
+    [signature({ domain: 'x.evil.example', authorDomain: 'evil.example' })],
+    submitter,
     'unverified',
   ],
   ['of a whole top-level domain', [signature({ domain: 'example' })], submitter, 'unverified'],

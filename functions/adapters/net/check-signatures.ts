@@ -7,7 +7,7 @@ import { dkimVerify } from 'mailauth/lib/dkim/verify.js';
 import type { Resolver } from '../../protocol/dns/answer.ts';
 import { isDomainName } from '../../protocol/domain-name.ts';
 import { fieldValues, readHeaderFields } from '../../protocol/message/header.ts';
-import { toDomain } from '../../protocol/tlsrpt/read-report.ts';
+import { toDomain } from '../../protocol/tlsrpt/report-fields.ts';
 import type { CheckedSignature, CheckSignatures } from '../../reporting/judge-signatures.ts';
 
 /** Each costs a look-up in a zone that the sender of the mail chooses; RFC 6376 §6.1 allows to stop. */
@@ -33,12 +33,17 @@ export function createSignatureCheck(resolver: Resolver, now: () => number): Che
         resolver: (name: string) => lookUpKey(resolver, name, deadlineMs),
       } as VerifyOptions,
     );
-    const hasOneAuthor = headerFrom?.length === 1;
-    return results.flatMap((result) => toChecked(result, hasOneAuthor));
+    const [author = '', ...others] = headerFrom ?? [];
+    const authorDomain =
+      others.length === 0 ? toDomain(author.slice(author.lastIndexOf('@') + 1)) : undefined;
+    return results.flatMap((result) => toChecked(result, authorDomain));
   };
 }
 
-function toChecked(result: VerifyResult, hasOneAuthor: boolean): readonly CheckedSignature[] {
+function toChecked(
+  result: VerifyResult,
+  authorDomain: string | undefined,
+): readonly CheckedSignature[] {
   const { signingDomain, status, canonBodyLengthLimited } = result;
   const domain = toDomain(signingDomain ?? '');
   if (domain === undefined) {
@@ -52,7 +57,8 @@ function toChecked(result: VerifyResult, hasOneAuthor: boolean): readonly Checke
       outcome: isDecided ? outcomes[status.result as keyof typeof outcomes] : 'invalid',
       detail: status.comment || status.result,
       coversBody: canonBodyLengthLimited !== true,
-      isOfAuthor: hasOneAuthor && typeof status.aligned === 'string',
+      // As mailauth reads From, by which it has found the two aligned: another reading might name somebody else.
+      ...(authorDomain !== undefined && typeof status.aligned === 'string' && { authorDomain }),
     },
   ];
 }

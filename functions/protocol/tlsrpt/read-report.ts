@@ -7,12 +7,10 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-4.4 RFC 8460 §4.4}
  */
 import { createHash } from 'node:crypto';
-import { parseDomainName } from '../domain-name.ts';
-import { TransportSecurityError } from '../errors.ts';
 import { jsonExcess } from './json-scan.ts';
 import type { ReceivedFailure, ReceivedPolicy, ReceivedReport } from './received-report.ts';
 import { utcDay } from './report.ts';
-import { parseReportTime } from './report-time.ts';
+import { createNotes, isObject, type Notes, Reader, toDomain } from './report-fields.ts';
 
 /** RFC 8460 §5.2: a limit of ten megabytes is common. */
 export const reportBytesMax: number = 10 * 1_024 * 1_024;
@@ -23,12 +21,6 @@ const jsonLimits = { valuesMax: 200_000, depthMax: 10 };
 /** Entries that are read; what is beyond is not, and a deviation says so. */
 const policiesMax = 1_000;
 const detailsMax = 10_000;
-const linesMax = 200;
-
-const deviationsMax = 50;
-
-/** Sums of this many sessions of this many reports are exact still. */
-const sessionsMax = 1_000_000_000_000;
 
 const dayMs = 86_400_000;
 
@@ -200,171 +192,6 @@ function readFailure(detail: Reader): ReceivedFailure {
   };
 }
 
-/** Deviations, as many as are worth reading. */
-interface Notes {
-  add(text: string): void;
-  list(): readonly string[];
-}
-
-function createNotes(): Notes {
-  const notes = new Set<string>();
-  return {
-    add: (text) => {
-      if (notes.size < deviationsMax) {
-        notes.add(text);
-      }
-    },
-    list: () => [...notes],
-  };
-}
-
-interface FieldOptions {
-  /** Nothing is noted where it is absent. */
-  readonly optional?: boolean;
-}
-
-/** An object of the report, and where it stands. */
-class Reader {
-  readonly #fields: Readonly<Record<string, unknown>>;
-  readonly #path: string;
-  readonly #notes: Notes;
-
-  constructor(fields: Readonly<Record<string, unknown>>, path: string, notes: Notes) {
-    this.#fields = fields;
-    this.#path = path;
-    this.#notes = notes;
-  }
-
-  note(name: string, fault: string): void {
-    const where = [this.#path, name].filter((part) => part !== '').join('.');
-    this.#notes.add(`${where}: ${fault}`);
-  }
-
-  /** Undefined for what is absent, null or empty. */
-  #value(name: string, { optional = false }: FieldOptions = {}): unknown {
-    const value = Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
-    if (value !== undefined && value !== null && value !== '') {
-      return value;
-    }
-    if (!optional) {
-      this.note(name, 'missing');
-    }
-    return undefined;
-  }
-
-  text(name: string, charsMax: number, options?: FieldOptions): string | undefined {
-    const value = this.#value(name, options);
-    if (value === undefined) {
-      return undefined;
-    }
-    if (typeof value !== 'string') {
-      this.note(name, 'not a text');
-    }
-    if (typeof value === 'object') {
-      return undefined;
-    }
-    const text = String(value).trim();
-    if (text.length > charsMax) {
-      this.note(name, `${text.length} chars, cut to ${charsMax}`);
-    }
-    return bound(text, charsMax) || undefined;
-  }
-
-  object(name: string): Reader | undefined {
-    const value = this.#value(name);
-    if (value !== undefined && !isObject(value)) {
-      this.note(name, 'not an object');
-    }
-    return isObject(value) ? new Reader(value, this.#join(name), this.#notes) : undefined;
-  }
-
-  /** Objects in an array, or one without it; undefined where nothing in it is one. */
-  list(name: string, max: number, options?: FieldOptions): readonly Reader[] | undefined {
-    const value = this.#value(name, options);
-    if (value === undefined) {
-      return undefined;
-    }
-    if (!Array.isArray(value)) {
-      this.note(name, 'not an array');
-    }
-    const all: readonly unknown[] = Array.isArray(value) ? value : [value];
-    if (all.length > max) {
-      this.note(name, `${all.length} entries, ${max} are read`);
-    }
-    const readers = all.slice(0, max).flatMap((each, index) => {
-      if (isObject(each)) {
-        return [new Reader(each, `${this.#join(name)}[${index}]`, this.#notes)];
-      }
-      this.note(name, `entry ${index} is not an object`);
-      return [];
-    });
-    return readers.length === 0 && all.length > 0 ? undefined : readers;
-  }
-
-  /** Texts in an array; or one text, of one line or several. */
-  lines(name: string, charsMax: number, options?: FieldOptions): readonly string[] {
-    const value = this.#value(name, options);
-    if (value === undefined) {
-      return [];
-    }
-    if (!Array.isArray(value)) {
-      this.note(name, 'not an array');
-    }
-    const single = typeof value === 'string' ? value.split(/[\r\n]+/) : [];
-    const all: readonly unknown[] = Array.isArray(value) ? value : single;
-    if (all.length > linesMax) {
-      this.note(name, `${all.length} entries, ${linesMax} are read`);
-    }
-    return all
-      .slice(0, linesMax)
-      .filter((each) => typeof each === 'string')
-      .map((each) => bound(each.trim(), charsMax))
-      .filter((each) => each !== '');
-  }
-
-  /** A count of sessions. */
-  count(name: string): number | undefined {
-    const value = this.#value(name);
-    if (value === undefined) {
-      return undefined;
-    }
-    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value;
-    if (typeof value !== 'number') {
-      this.note(name, 'not a number');
-    }
-    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0) {
-      this.note(name, 'not a count');
-      return undefined;
-    }
-    return Math.min(number, sessionsMax);
-  }
-
-  time(name: string): number | undefined {
-    const value = this.#value(name);
-    const time = value === undefined ? undefined : parseReportTime(value);
-    if (value !== undefined && time === undefined) {
-      this.note(name, 'not a date-time');
-    }
-    if (time?.deviation !== undefined) {
-      this.note(name, time.deviation);
-    }
-    return time?.ms;
-  }
-
-  domain(name: string): string | undefined {
-    const text = this.text(name, 500);
-    const domain = text === undefined ? undefined : toDomain(text);
-    if (text !== undefined && domain !== text) {
-      this.note(name, domain === undefined ? 'not a domain name' : 'not in lower-case A-labels');
-    }
-    return domain;
-  }
-
-  #join(name: string): string {
-    return this.#path === '' ? name : `${this.#path}.${name}`;
-  }
-}
-
 /** RFC 7493 §2.1: UTF-8; a byte order mark is none of JSON's (RFC 8259 §8.1). */
 function decodeText(json: Uint8Array, notes: Notes): string {
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(json);
@@ -378,33 +205,9 @@ function decodeText(json: Uint8Array, notes: Notes): string {
   return text.slice(1);
 }
 
-/** A store takes no lone surrogates, which a cut may leave; a control character is six in JSON, and none in a report. */
-function bound(text: string, charsMax: number): string {
-  return text
-    .slice(0, charsMax)
-    .toWellFormed()
-    .replaceAll(/\p{Cc}/gu, '\ufffd');
-}
-
 function domainOf(address: string): string | undefined {
   const at = address.lastIndexOf('@');
   return at > 0 ? toDomain(address.slice(at + 1).replace(/>$/, '')) : undefined;
-}
-
-/** A name in A-labels; undefined for what is none. */
-export function toDomain(text: string): string | undefined {
-  try {
-    return parseDomainName(text);
-  } catch (error) {
-    if (error instanceof TransportSecurityError) {
-      return undefined;
-    }
-    throw error;
-  }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function unreadable(reason: string): ReadReport {

@@ -13,7 +13,7 @@ const valid = {
   outcome: 'valid',
   detail: 'pass',
   coversBody: true,
-  isOfAuthor: true,
+  authorDomain: 'org.example',
 };
 
 test.each(['tlsrpt', '*', 'email', 'other : tlsrpt'])('a key of service type %s', async (type) => {
@@ -51,8 +51,18 @@ test('a signature of somebody else is of another domain than the author', async 
   const other = keyOf('evil.test');
   const check = createSignatureCheck(resolverOf(keyRecords([other])), now);
   expect(await check(signed(mailOf(googleStyle), other), 0)).toEqual([
-    { ...valid, domain: 'evil.test', isOfAuthor: false },
+    { domain: 'evil.test', outcome: 'valid', detail: 'pass', coversBody: true },
   ]);
+});
+
+test.each([
+  ['two authors', 'tls@org.example, x@b.example'],
+  ['a group of authors', 'all: tls@org.example, x@b.example;'],
+  ['no author that can be read', 'nobody'],
+])('of %s nobody is the one author', async (_what, from) => {
+  const check = createSignatureCheck(resolverOf(keyRecords([key])), now);
+  const { authorDomain: _author, ...rest } = valid;
+  expect(await check(signed(mailOf(googleStyle, { from }), key), 0)).toEqual([rest]);
 });
 
 test('a signature over a part of the body is told from one over all', async () => {
