@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: `sealpost COMMAND …`, one file a command, which alone is loaded. */
-import { TransportSecurityError } from '../functions/protocol/errors.ts';
-import { exSoftware, exTempFail, exUsage } from './commands/exit-status.ts';
+import { type FailureCode, TransportSecurityError } from '../functions/protocol/errors.ts';
+import { exDataErr, exSoftware, exTempFail, exUsage } from './commands/exit-status.ts';
 import { printable } from './commands/format-table.ts';
 import { type Command, CommandFailure, UsageError } from './commands/usage.ts';
 
@@ -56,6 +56,12 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
 }
 
+/** Of what the functions throw; anything else is about what a table holds. */
+const statuses: Readonly<Partial<Record<FailureCode, number>>> = {
+  'store-unavailable': exTempFail,
+  'content-invalid': exDataErr,
+};
+
 /** Undefined for a bug, whose stack is worth seeing. */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof UsageError) {
@@ -65,7 +71,7 @@ function statusOf(error: unknown): number | undefined {
     return error.status;
   }
   if (error instanceof TransportSecurityError) {
-    return error.code === 'store-unavailable' ? exTempFail : exSoftware;
+    return statuses[error.code] ?? exSoftware;
   }
   return undefined;
 }

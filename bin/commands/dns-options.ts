@@ -18,7 +18,8 @@ export const dnsUsage = `  --dns ADDRESS[:PORT]       DNS server, or "system" fo
   --doh URL@ADDRESS,…        DNS over HTTPS: https://dns.example/dns-query@192.0.2.1 (repeatable)
                              They need not be trusted, but have to hand DNSSEC records on.
                              Default, as in the function: two public services over HTTPS
-  --anchor FILE              DS or DNSKEY records to trust instead of the root's keys (repeatable)`;
+  --anchor FILE              DS or DNSKEY records to trust beside the root's keys, or in their place where some are
+                             of the root (repeatable)`;
 
 /** What `parseArgs` makes of {@link dnsOptions}. */
 export interface DnsValues {

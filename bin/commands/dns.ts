@@ -1,6 +1,5 @@
 /** `sealpost dns`: one look-up by the resolver that delivery uses, with what it proves and by which chain. */
 import { domainToASCII } from 'node:url';
-import { parseArgs } from 'node:util';
 import { createNetworkResolver } from '../../functions/adapters/net/network-resolver.ts';
 import type { NetworkSetting } from '../../functions/environment.ts';
 import { findChainStatus } from '../../functions/protocol/dane/chain-status.ts';
@@ -8,8 +7,10 @@ import { formatName, parseName } from '../../functions/protocol/dns/name.ts';
 import { optType, parseType, recordTypes } from '../../functions/protocol/dns/record-type.ts';
 import type { Resolution } from '../../functions/resolving/resolution.ts';
 import { dnsOptions, dnsUsage, readDnsOptions } from './dns-options.ts';
+import { exDataErr, exTempFail } from './exit-status.ts';
 import { describeResolution, formatResolution } from './format-resolution.ts';
-import { UsageError } from './usage.ts';
+import { print } from './format-table.ts';
+import { type Command, parseArguments, takePositionals, UsageError, withHelp } from './usage.ts';
 
 const usage = `usage: sealpost dns NAME TYPE
 
@@ -27,10 +28,6 @@ Status: 0 secure or insecure, also where there are no such records; 65 bogus; 75
 /** Time for a name whose whole chain has to be looked up, over slow servers. */
 const lookupMs = 30_000;
 
-/** sysexits.h. */
-const exDataErr = 65;
-const exTempFail = 75;
-
 interface DnsArguments {
   readonly name: string;
   readonly type: number;
@@ -39,21 +36,13 @@ interface DnsArguments {
 }
 
 /** Runs the command; resolves to its exit status. */
-export async function runDns(args: readonly string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
+export const runDns: Command = withHelp(usage, async (args) => {
   const { name, type, network, json } = await readArguments(args);
   const resolver = createNetworkResolver(network);
   const resolution = await resolver.resolve(name, type, Date.now() + lookupMs);
-  process.stdout.write(
-    json
-      ? `${JSON.stringify(describeResolution(resolution))}\n`
-      : `${formatResolution(resolution)}\n`,
-  );
+  print([describeResolution(resolution)], { json, text: () => formatResolution(resolution) });
   return exitStatus(resolution);
-}
+});
 
 function exitStatus(resolution: Resolution): number {
   const status = findChainStatus(resolution);
@@ -64,29 +53,15 @@ function exitStatus(resolution: Resolution): number {
 }
 
 async function readArguments(args: readonly string[]): Promise<DnsArguments> {
-  const { values, positionals } = parse(args);
-  const [name, type, ...more] = positionals;
-  if (name === undefined || type === undefined || more.length > 0) {
-    throw new UsageError('give a name and a record type (see --help)');
-  }
+  const options = { ...dnsOptions, json: { type: 'boolean' } } as const;
+  const { values, positionals } = parseArguments(args, options);
+  const [name, type] = takePositionals(positionals, 'NAME', 'TYPE');
   return {
     name: readName(name),
     type: readType(type),
     network: await readDnsOptions(values),
     json: values.json ?? false,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { ...dnsOptions, json: { type: 'boolean' } },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 /** In lower case; a name in another script becomes A-labels (RFC 5890 §2.3.2.1). */

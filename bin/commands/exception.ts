@@ -10,7 +10,6 @@ import {
   listExceptions,
   removeException,
 } from '../../functions/operating/exceptions.ts';
-import { exDataErr } from './exit-status.ts';
 import { formatTable, formatTime, print } from './format-table.ts';
 import {
   controlStoreOf,
@@ -26,6 +25,7 @@ import {
   parseArguments,
   readChecked,
   readWhole,
+  refused,
   takePositionals,
   UsageError,
   withActions,
@@ -77,8 +77,7 @@ async function add(args: readonly string[]): Promise<number> {
   const request = readChecked(exceptionRequestSchema, given, { domain: 'DOMAIN' });
   const outcome = await addException(request, author, await openContext(values));
   if (outcome.kind === 'refused') {
-    const faults = outcome.faults.map(({ field, fault }) => `${field}: ${fault}`);
-    throw new CommandFailure(faults.join('; '), exDataErr);
+    throw refused(outcome.faults);
   }
   const { exception, replaced } = outcome;
   print([outcome], {

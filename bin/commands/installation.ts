@@ -11,18 +11,21 @@ import { createReceivedReports } from '../../functions/adapters/aws/received-rep
 import { readStackOutputs } from '../../functions/adapters/aws/stack-outputs.ts';
 import { createWaitingIndex } from '../../functions/adapters/aws/waiting-index.ts';
 import type { WaitingIndex } from '../../functions/delivery/stored-delivery.ts';
-import type { DeliverySettings, NetworkSetting } from '../../functions/environment.ts';
+import type { NetworkSetting } from '../../functions/environment.ts';
+import { createQueueContext, type QueuePlaces } from '../../functions/handlers/queue-ports.ts';
 import {
   deliverySettingsSchema,
   networkSettingSchema,
 } from '../../functions/handlers/read-environment.ts';
 import type { ControlStore } from '../../functions/operating/control-store.ts';
+import type { DeadLetterContext } from '../../functions/operating/dead-letters.ts';
 import { authorSchema } from '../../functions/operating/operator-text.ts';
 import type { MessageControl } from '../../functions/operating/ports.ts';
 import type { PolicyStore } from '../../functions/policy/ports.ts';
 import type { ReceiptReader } from '../../functions/reporting/receive-ports.ts';
 import { cloudFilePath, findCloud } from '../local/cloud-file.ts';
 import { exConfig } from './exit-status.ts';
+import { printable } from './format-table.ts';
 import { CommandFailure, UsageError } from './usage.ts';
 
 /** For `parseArgs`. */
@@ -50,17 +53,10 @@ export interface InstallationValues {
 }
 
 /** What was deployed. */
-export interface Installation {
+export interface Installation extends QueuePlaces {
   readonly policyTable: string;
-  readonly messageTable: string;
-  readonly retryTable: string;
-  readonly controlTable: string;
-  readonly messageBucket: string;
   readonly reportTable: string;
   readonly reportBucket: string;
-  readonly deliveryQueueUrl: string;
-  readonly deadLetterQueueUrl: string;
-  readonly delivery: DeliverySettings;
   readonly network: NetworkSetting;
 }
 
@@ -201,6 +197,17 @@ export function receivedReportsOf({ reportTable }: Installation): ReceiptReader 
 /** The lists of what waits. */
 export function waitingIndexOf({ messageTable }: Installation): WaitingIndex {
   return createWaitingIndex({ client: dynamoDbClient(), tableName: messageTable });
+}
+
+/** What actions on the queue reach for; faults beside an action that was done are told of on standard error. */
+export function queueContextOf(installation: Installation): DeadLetterContext {
+  return createQueueContext(installation, (event) => {
+    if (event.kind === 'fault') {
+      const { error } = event;
+      const words = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`sealpost queue: ${printable(words)}\n`);
+    }
+  });
 }
 
 /** Who is named in records of what was done: as said, or the user of this machine. @throws {UsageError} */

@@ -13,15 +13,15 @@ import {
 } from '../../functions/operating/queue-requests.ts';
 import { exUnavailable } from './exit-status.ts';
 import { formatDeadLetters } from './format-queue.ts';
-import { print } from './format-table.ts';
+import { print, printable } from './format-table.ts';
 import {
   type InstallationValues,
   installationOptions,
   installationUsage,
   openInstallation,
+  queueContextOf,
   readAuthor,
 } from './installation.ts';
-import { createQueueContext } from './queue-context.ts';
 import {
   type Command,
   parseArguments,
@@ -54,9 +54,7 @@ const options = { ...installationOptions, limit: { type: 'string' } } as const;
 export const runDead: Command = withActions(usage, { list, redrive, bounce });
 
 async function openContext(values: InstallationValues): Promise<DeadLetterContext> {
-  return createQueueContext(await openInstallation(values), (error) =>
-    process.stderr.write(`sealpost queue: ${error instanceof Error ? error.message : error}\n`),
-  );
+  return queueContextOf(await openInstallation(values));
 }
 
 function readLimit(text: string | undefined, fallback: number): number {
@@ -110,6 +108,7 @@ function report(
   const reasons = {
     unreadable: 'cannot be read',
     busy: 'is being tried at this moment',
+    failed: 'failed',
     'not-found': 'was not found now: SQS may show it later',
   };
   const { done, skipped } = result;
@@ -118,7 +117,9 @@ function report(
     text: () =>
       [
         `${done} ${word}`,
-        ...skipped.map(({ messageId, reason }) => `${messageId} ${reasons[reason]}`),
+        ...skipped.map(({ messageId, reason, detail }) =>
+          printable(`${messageId} ${reasons[reason]}${detail === undefined ? '' : `: ${detail}`}`),
+        ),
       ].join('\n'),
   });
   return done === 0 && skipped.length > 0 ? exUnavailable : 0;

@@ -18,14 +18,15 @@ import {
   installationUsage,
   messageControlOf,
   openInstallation,
+  queueContextOf,
   readAuthor,
   waitingIndexOf,
 } from './installation.ts';
-import { createQueueContext } from './queue-context.ts';
 import { runDead } from './queue-dead.ts';
 import {
   type Command,
   CommandFailure,
+  type ParsedArguments,
   parseArguments,
   readChecked,
   readWhole,
@@ -37,7 +38,8 @@ import {
 const usage = `usage: sealpost queue list [--domain D] [--sender A] [--held] [--order age|due] [--limit N]
        sealpost queue show ID
        sealpost queue retry|release WHICH
-       sealpost queue hold|cancel WHICH --reason TEXT [--no-bounce]
+       sealpost queue hold WHICH --reason TEXT
+       sealpost queue cancel WHICH --reason TEXT [--no-bounce]
        sealpost queue override ID --demand require|default|optional --reason TEXT
        sealpost queue dead list|redrive|bounce (see sealpost queue dead --help)
 
@@ -69,6 +71,19 @@ const selectionOptions = {
   author: { type: 'string' },
 } as const;
 
+const cancelOptions = { ...selectionOptions, 'no-bounce': { type: 'boolean' } } as const;
+
+const overrideOptions = { ...selectionOptions, demand: { type: 'string' } } as const;
+
+/** What `parseArguments` makes of them. */
+interface ActArguments {
+  readonly values: ParsedArguments<typeof selectionOptions>['values'] & {
+    readonly 'no-bounce'?: boolean | undefined;
+    readonly demand?: string | undefined;
+  };
+  readonly positionals: readonly string[];
+}
+
 /** What the shared checks call by a field's name, as it is written here. */
 const written = { id: 'WHICH' };
 
@@ -84,11 +99,11 @@ export const runQueue: Command = async (args) =>
 const runQueueAction = withActions(usage, {
   list,
   show,
-  retry: (args) => act({ action: 'retry' }, args),
-  hold: (args) => act({ action: 'hold' }, args),
-  release: (args) => act({ action: 'release' }, args),
-  cancel,
-  override,
+  retry: (args) => act('retry', parseArguments(args, selectionOptions)),
+  hold: (args) => act('hold', parseArguments(args, selectionOptions)),
+  release: (args) => act('release', parseArguments(args, selectionOptions)),
+  cancel: (args) => act('cancel', parseArguments(args, cancelOptions)),
+  override: (args) => act('override', parseArguments(args, overrideOptions)),
 });
 
 async function list(args: readonly string[]): Promise<number> {
@@ -135,40 +150,20 @@ async function show(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function cancel(args: readonly string[]): Promise<number> {
-  const isSilent = args.includes('--no-bounce');
-  const rest = args.filter((arg) => arg !== '--no-bounce');
-  return act({ action: 'cancel', bounce: !isSilent }, rest);
-}
-
-async function override(args: readonly string[]): Promise<number> {
-  const at = args.indexOf('--demand');
-  const demand = at < 0 ? undefined : args[at + 1];
-  if (demand !== 'require' && demand !== 'default' && demand !== 'optional') {
-    throw new UsageError('--demand takes require, default or optional');
-  }
-  return act({ action: 'override', demand }, args.toSpliced(at, 2));
-}
-
 /** Does an action page by page, until all that is meant was looked at. */
-async function act(deed: Deed, args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArguments(args, selectionOptions);
-  const { domain, sender, all, reason } = values;
+async function act(action: Deed['action'], { values, positionals }: ActArguments): Promise<number> {
+  const { domain, sender, all, reason, demand } = values;
   const request = readChecked(
-    queueRequestSchema(deed.action),
+    queueRequestSchema(action),
     {
-      ...given({ id: readId(positionals), domain, sender, reason }),
-      ...(all === true && { all }),
-      ...(deed.action === 'cancel' && { bounce: deed.bounce }),
-      ...(deed.action === 'override' && { demand: deed.demand }),
+      ...given({ id: readId(positionals), domain, sender, all, reason, demand }),
+      bounce: values['no-bounce'] !== true,
       limit: pageSize,
     },
     written,
   );
   const actor = { author: readAuthor(values.author), reason: request.reason };
-  const context = createQueueContext(await openInstallation(values), (error) =>
-    process.stderr.write(`sealpost queue: ${error instanceof Error ? error.message : error}\n`),
-  );
+  const context = queueContextOf(await openInstallation(values));
   let result: ActResult = { done: 0, skipped: [] };
   let cursor: string | undefined;
   do {
@@ -181,7 +176,7 @@ async function act(deed: Deed, args: readonly string[]): Promise<number> {
   }
   print([result], {
     json: values.json ?? false,
-    text: () => formatResult(deed.action, result),
+    text: () => formatResult(action, result),
   });
   return result.done === 0 && result.skipped.length > 0 ? exUnavailable : 0;
 }

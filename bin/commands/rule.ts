@@ -10,7 +10,6 @@ import {
   ruleRequestSchema,
   testRules,
 } from '../../functions/operating/rules.ts';
-import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
 import { createReadControls } from '../../functions/submission/read-controls.ts';
 import { exDataErr } from './exit-status.ts';
 import { formatFacts, formatTable, print } from './format-table.ts';
@@ -23,12 +22,14 @@ import {
   openInstallation,
   readAuthor,
 } from './installation.ts';
+import { envelopeOptions, readEnvelope } from './read-envelope.ts';
 import {
   type Command,
   CommandFailure,
   parseArguments,
   readChecked,
   readWhole,
+  refused,
   takePositionals,
   UsageError,
   withActions,
@@ -72,12 +73,7 @@ const options = {
   author: { type: 'string' },
 } as const;
 
-const testOptions = {
-  ...installationOptions,
-  from: { type: 'string' },
-  to: { type: 'string', multiple: true },
-  'require-tls': { type: 'boolean' },
-} as const;
+const testOptions = { ...installationOptions, ...envelopeOptions } as const;
 
 /** Runs the command; resolves to its exit status. */
 export const runRule: Command = withActions(usage, { add, list, remove, test });
@@ -114,8 +110,7 @@ async function add(args: readonly string[]): Promise<number> {
     throw new CommandFailure(`there is a rule ${name} already: use --replace`, exDataErr);
   }
   if (outcome.kind === 'refused') {
-    const faults = outcome.faults.map(({ field, fault }) => `${field}: ${fault}`);
-    throw new CommandFailure(faults.join('; '), exDataErr);
+    throw refused(outcome.faults);
   }
   print([outcome.rule], {
     json: values.json ?? false,
@@ -235,18 +230,8 @@ async function remove(args: readonly string[]): Promise<number> {
 async function test(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArguments(args, testOptions);
   const [file] = takePositionals(positionals, 'FILE.eml');
-  const { from: mailFrom, to = [], 'require-tls': requireTls = false } = values;
-  if (mailFrom === undefined || (mailFrom !== '' && !isMailbox(mailFrom))) {
-    throw new UsageError('--from takes the sender address, or "" for the null reverse-path');
-  }
-  const bad = to.find((address) => !isMailbox(address));
-  if (to.length === 0 || bad !== undefined) {
-    throw new UsageError(
-      `--to takes a recipient address${bad === undefined ? '' : `, not ${bad}`}`,
-    );
-  }
+  const envelope = readEnvelope(values);
   const content = await readInput(file);
-  const envelope = { mailFrom, rcptTo: to.map((address) => ({ address })), requireTls };
   const { store, settings, nowMs } = await openContext(values);
   // What the functions read is what is tested, by the code that reads it; there is no second read to observe.
   const controls = await createReadControls({ store, now: () => nowMs, observe: () => {} })();

@@ -1,7 +1,8 @@
 /** What ends a command, and the reading of its arguments. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import type * as z from 'zod';
-import { exNoInput } from './exit-status.ts';
+import type { FieldFault } from '../../functions/protocol/problem.ts';
+import { exDataErr, exNoInput } from './exit-status.ts';
 
 /** A command line that cannot be obeyed; the message says why. Status 64 (sysexits.h EX_USAGE). */
 export class UsageError extends Error {}
@@ -16,16 +17,29 @@ export class CommandFailure extends Error {
   }
 }
 
+/** What was asked for is refused, by the fields at fault. */
+export function refused(faults: readonly FieldFault[]): CommandFailure {
+  const words = faults.map(({ field, fault }) => `${field}: ${fault}`);
+  return new CommandFailure(words.join('; '), exDataErr);
+}
+
 /** Runs with what stands behind its name; resolves to its exit status. */
 export type Command = (args: readonly string[]) => Promise<number>;
 
-/** A command whose first argument says what to do. */
-export function withActions(usage: string, actions: Readonly<Record<string, Command>>): Command {
-  return async ([name, ...args]) => {
-    if (name === '--help' || args.includes('--help')) {
+/** A command that `--help` explains. */
+export function withHelp(usage: string, command: Command): Command {
+  return async (args) => {
+    if (args.includes('--help')) {
       process.stdout.write(usage);
       return 0;
     }
+    return command(args);
+  };
+}
+
+/** A command whose first argument says what to do. */
+export function withActions(usage: string, actions: Readonly<Record<string, Command>>): Command {
+  return withHelp(usage, async ([name, ...args]) => {
     const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined;
     if (action === undefined) {
       const known = Object.keys(actions).join(', ');
@@ -34,7 +48,7 @@ export function withActions(usage: string, actions: Readonly<Record<string, Comm
       throw new UsageError(`${given}: one of ${known} (see --help)`);
     }
     return action(args);
-  };
+  });
 }
 
 type Options = NonNullable<ParseArgsConfig['options']>;

@@ -8,7 +8,13 @@ import {
   messageControlOf,
   openInstallation,
 } from './installation.ts';
-import { CommandFailure, parseArguments, takePositionals } from './usage.ts';
+import {
+  type Command,
+  CommandFailure,
+  parseArguments,
+  takePositionals,
+  withHelp,
+} from './usage.ts';
 
 const usage = `usage: sealpost why ID
 
@@ -23,11 +29,7 @@ Status: 0 shown; 66 nothing is kept under this id, or nothing was tried yet; 64 
 `;
 
 /** Runs the command; resolves to its exit status. */
-export async function runWhy(args: readonly string[]): Promise<number> {
-  if (args.includes('--help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
+export const runWhy: Command = withHelp(usage, async (args) => {
   const options = { ...installationOptions, domain: { type: 'string' } } as const;
   const { values, positionals } = parseArguments(args, options);
   const [id] = takePositionals(positionals, 'ID');
@@ -43,4 +45,4 @@ export async function runWhy(args: readonly string[]): Promise<number> {
   }
   print(attempts, { json: values.json ?? false, text: () => formatAttempts(attempts) });
   return 0;
-}
+});

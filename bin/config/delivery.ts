@@ -1,6 +1,6 @@
 /** What an operator decides about sending: the settings of functions/environment.ts, with their defaults. */
 import { z } from 'zod';
-import { attemptsAtMost } from '../../functions/delivery/retry-schedule.ts';
+import { attemptsAtMost, waitsMinutesDefault } from '../../functions/delivery/retry-schedule.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
 import { isMailbox } from '../../functions/protocol/smtp/mailbox.ts';
 import { attemptsMax, expiryDaysMax } from '../../functions/submission/limits.ts';
@@ -115,9 +115,9 @@ export const deliverySchema: z.ZodType<DeliveryConfig> = z
       .array(z.number().min(1).max(1_440))
       .min(1)
       .max(20)
-      .default([5, 10, 20, 30, 60, 120, 240])
+      .default([...waitsMinutesDefault])
       .describe(
-        'Minutes to wait after the first attempt, the second, and so on; the last for all that follow. Default: 5, 10, 20, 30, 60, 120, 240.',
+        `Minutes to wait after the first attempt, the second, and so on; the last for all that follow. Default: ${waitsMinutesDefault.join(', ')}.`,
       ),
     delayNoticeHours: z
       .number()

@@ -8,7 +8,7 @@ import type { ContentReference, PreparedMessage } from '../submission/queue-mess
 import type { ClaimedMessage } from './attempt.ts';
 import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
-import type { ClaimedDelivery } from './ports.ts';
+import type { ClaimedDelivery, RecordIdentity } from './ports.ts';
 import { withDemand } from './stored-delivery.ts';
 
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
@@ -286,9 +286,14 @@ export async function putBackToNow(
   }
 }
 
+/** A record, and its message as far as it could be read. */
+interface RefusedRecord extends Pick<PreparedRecord, 'body'> {
+  readonly message?: RecordIdentity | undefined;
+}
+
 /** What becomes of a record that cannot be worked on. Never rejects. */
 export async function refuseRecord(
-  record: Pick<PreparedRecord, 'body'>,
+  record: RefusedRecord,
   error: unknown,
   context: DeliveryContext,
 ): Promise<Disposition> {
@@ -313,10 +318,10 @@ const poison: ReadonlySet<FailureCode> = new Set([
 
 /** Puts a record where operators look and says so. */
 async function sendToDeadLetters(
-  { body }: Pick<PreparedRecord, 'body'>,
+  { body, message }: RefusedRecord,
   reason: string,
   { ports }: DeliveryContext,
 ): Promise<void> {
-  await ports.queue.deadLetter(body, reason);
+  await ports.queue.deadLetter(body, reason, message);
   ports.observe({ kind: 'dead-letter', reason });
 }

@@ -10,6 +10,7 @@ import {
   isPrepared,
   type PreparedMessage,
   parseQueueMessage,
+  type QueueMessage,
 } from '../submission/queue-message.ts';
 import { type Disposition, type PreparedRecord, refuseRecord } from './claim-messages.ts';
 import { createContentSlots, type TakeContentSlot } from './content-slots.ts';
@@ -79,8 +80,14 @@ async function prepareRecord(
   context: DeliveryContext,
 ): Promise<PreparedRecord | undefined> {
   const { finish } = parts;
+  let read: QueueMessage | undefined;
   try {
-    const messages = await readRecord(record, parts.takeContentSlot, context);
+    read = parseQueueMessage(record.body, {
+      sqsMessageId: record.messageId,
+      sentAtMs: record.sentAtMs,
+      expiryDays: context.settings.expiryDays,
+    });
+    const messages = await acceptUnprepared(read, parts.takeContentSlot, context);
     const [message] = messages;
     if (messages.length === 1 && message !== undefined) {
       return { message, body: record.body, receiptHandle: record.receiptHandle, ...parts };
@@ -89,21 +96,16 @@ async function prepareRecord(
     await context.ports.queue.enqueue(messages);
     finish('done');
   } catch (error) {
-    finish(await refuseRecord(record, error, context));
+    finish(await refuseRecord({ body: record.body, message: read }, error, context));
   }
   return undefined;
 }
 
-async function readRecord(
-  record: QueueRecord,
+async function acceptUnprepared(
+  message: QueueMessage,
   takeContentSlot: TakeContentSlot,
-  { ports, settings }: DeliveryContext,
+  { ports }: DeliveryContext,
 ): Promise<PreparedMessage[]> {
-  const message = parseQueueMessage(record.body, {
-    sqsMessageId: record.messageId,
-    sentAtMs: record.sentAtMs,
-    expiryDays: settings.expiryDays,
-  });
   if (isPrepared(message)) {
     return [message];
   }

@@ -14,6 +14,7 @@ import {
 } from './claim-messages.ts';
 import { type Conclusion, isForWantOfRequireTls, isPolicyFailure } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
+import { once } from './once.ts';
 import { type DeliveryGroup, type DeliveryPlan, planDelivery, policyKey } from './plan-delivery.ts';
 import { concludeRun, type PlanRun, type PlanSurroundings, runPlan } from './run-plan.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
@@ -76,15 +77,6 @@ function isMereDoubt(before: DeliveryPlan, after: DeliveryPlan): boolean {
   return (
     before.sts?.kind === 'policy' && after.sts?.kind === 'unknown' && after.demand !== 'require'
   );
-}
-
-/** What several lanes share is made by the first that asks. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }
 
 interface Lane {

@@ -108,11 +108,19 @@ export interface RetryStore {
   put(message: PreparedMessage, dueAtMs: number, waitingFor?: string): Promise<void>;
 }
 
+/** What SQS stands in for where a sender leaves it out. */
+export type RecordIdentity = Pick<QueueMessage, 'id' | 'submittedAt' | 'expiresAt'>;
+
 export interface MailQueue {
   /** Sends records, in SQS batches; rejects if one of them could not be sent. */
   enqueue(messages: readonly QueueMessage[]): Promise<void>;
-  /** Puts a record where operators look, with the reason as a message attribute. */
-  deadLetter(body: string, reason: string): Promise<void>;
+  /**
+   * Puts a record where operators look, with the reason as a message attribute.
+   *
+   * @param identity What the record is called and since when, where it could be read: what its body leaves out is filled
+   *   in, since SQS gives the letter another id and time, and it has to stay the same message.
+   */
+  deadLetter(body: string, reason: string, identity?: RecordIdentity): Promise<void>;
   /** Hides a received record until `untilMs` (SQS allows 12 hours from its receipt). */
   hideUntil(receiptHandle: string, untilMs: number, nowMs: number): Promise<void>;
 }

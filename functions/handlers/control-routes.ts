@@ -2,7 +2,6 @@
  * The part of the operating API that is about what operators decide: exceptions, tagging rules, and the cache of
  * MTA-STS policies. Requests are checked here; what is done is the operating room's.
  */
-import type * as z from 'zod';
 import type { DeliverySettings } from '../environment.ts';
 import type { ControlStore } from '../operating/control-store.ts';
 import {
@@ -25,9 +24,9 @@ import {
 import { addRule, listRules, removeRule, ruleRequestSchema } from '../operating/rules.ts';
 import { isPolicyDomain } from '../policy/look-up-record.ts';
 import { fieldProblem } from '../protocol/problem.ts';
-import { schemaFaults } from '../submission/schema-faults.ts';
+import { withBody, withChecked } from './checked-request.ts';
 import { type HttpAnswer, jsonAnswer, problemAnswer, type Route } from './http-answer.ts';
-import { callerOf, type HttpEvent, readJsonBody } from './http-request.ts';
+import { callerOf, type HttpEvent } from './http-request.ts';
 
 /** Policies in one answer: some 200 octets each, and Lambda answers with 6 MB at most. */
 const listedPoliciesMax = 10_000;
@@ -35,7 +34,7 @@ const listedPoliciesMax = 10_000;
 /** API Gateway waits 30 seconds for an answer, which is less than a policy host may take. */
 const patienceMs = 25_000;
 
-export interface ControlRoutesParts extends Omit<PolicyPorts, 'store' | 'deadlineMs'> {
+export interface ControlRoutesParts extends Required<Omit<PolicyPorts, 'store' | 'deadlineMs'>> {
   readonly controls: ControlStore;
   readonly policies: PolicyPorts['store'];
   readonly settings: DeliverySettings;
@@ -63,15 +62,11 @@ function exceptionRoutes({
       const { exception, replaced } = outcome;
       return jsonAnswer(replaced === undefined ? 201 : 200, exception);
     }),
-    'DELETE /v1/exceptions/{domain}/{policy}': async ({ pathParameters = {} }) => {
-      const key = exceptionKeySchema.safeParse(pathParameters);
-      if (!key.success) {
-        return problemAnswer(fieldProblem(schemaFaults(key.error), 400));
-      }
-      const { domain, policy } = key.data;
-      const outcome = await removeException(key.data, context());
-      return removedAnswer(outcome, `${policy} exception of ${domain}`);
-    },
+    'DELETE /v1/exceptions/{domain}/{policy}': ({ pathParameters = {} }) =>
+      withChecked(exceptionKeySchema, { value: pathParameters, status: 400 }, async (key) => {
+        const outcome = await removeException(key, context());
+        return removedAnswer(outcome, `${key.policy} exception of ${key.domain}`);
+      }),
   };
 }
 
@@ -106,14 +101,8 @@ function ruleRoutes({
 }
 
 function policyRoutes(parts: ControlRoutesParts): Readonly<Record<string, Route>> {
-  const { policies: store, resolver, fetchPolicy, now } = parts;
-  const ports = (): PolicyPorts => ({
-    store,
-    resolver,
-    fetchPolicy,
-    now,
-    deadlineMs: now() + patienceMs,
-  });
+  const { policies: store, now } = parts;
+  const ports = (): PolicyPorts => ({ ...parts, store, deadlineMs: now() + patienceMs });
   return {
     'GET /v1/policies': async () =>
       jsonAnswer(200, await listPolicies(store, { max: listedPoliciesMax, nowMs: now() })),
@@ -141,23 +130,6 @@ function policyRoutes(parts: ControlRoutesParts): Readonly<Record<string, Route>
     'DELETE /v1/policies/{domain}': withDomain(async (domain) =>
       (await forgetPolicy(store, domain)) ? { statusCode: 204 } : nothingStored(domain),
     ),
-  };
-}
-
-/** A route with a JSON body, which its schema takes. */
-function withBody<T>(
-  schema: z.ZodType<T>,
-  answer: (value: T, event: HttpEvent) => Promise<HttpAnswer>,
-): Route {
-  return async (event) => {
-    const body = readJsonBody(event);
-    if ('problem' in body) {
-      return problemAnswer(body.problem);
-    }
-    const parsed = schema.safeParse(body.value);
-    return parsed.success
-      ? answer(parsed.data, event)
-      : problemAnswer(fieldProblem(schemaFaults(parsed.error)));
   };
 }
 

@@ -2,7 +2,6 @@
  * The part of the operating API that is about mail: what waits, one message, actions on either, and the dead letters.
  * Requests are checked here; what is done is the operating room's.
  */
-import type * as z from 'zod';
 import { actOnQueue } from '../operating/act-on-queue.ts';
 import {
   bounceDeadLetters,
@@ -20,10 +19,9 @@ import {
   redriveRequestSchema,
 } from '../operating/queue-requests.ts';
 import { showMessage } from '../operating/show-message.ts';
-import { fieldProblem } from '../protocol/problem.ts';
-import { schemaFaults } from '../submission/schema-faults.ts';
-import { type HttpAnswer, jsonAnswer, problemAnswer, type Route } from './http-answer.ts';
-import { callerOf, type HttpEvent, readJsonBody } from './http-request.ts';
+import { withBody, withChecked } from './checked-request.ts';
+import { jsonAnswer, problemAnswer, type Route } from './http-answer.ts';
+import { callerOf } from './http-request.ts';
 
 const actions: readonly Deed['action'][] = ['retry', 'hold', 'release', 'cancel', 'override'];
 
@@ -36,8 +34,10 @@ function messageRoutes(context: DeadLetterContext): Readonly<Record<string, Rout
   const { waiting, control } = context.ports;
   return {
     'GET /v1/queue': async (event) =>
-      withChecked(listRequestSchema, event.queryStringParameters ?? {}, 400, async (request) =>
-        jsonAnswer(200, await listWaiting(request, waiting)),
+      withChecked(
+        listRequestSchema,
+        { value: event.queryStringParameters ?? {}, status: 400 },
+        async (request) => jsonAnswer(200, await listWaiting(request, waiting)),
       ),
     'GET /v1/queue/{id}': async ({ pathParameters }) => {
       const id = pathParameters?.['id'] ?? '';
@@ -52,10 +52,11 @@ function messageRoutes(context: DeadLetterContext): Readonly<Record<string, Rout
         const detail = `The actions are ${actions.join(', ')}.`;
         return problemAnswer({ status: 404, detail });
       }
-      return withBody(queueRequestSchema(action), event, async ({ reason, ...request }) => {
+      const answer = withBody(queueRequestSchema(action), async ({ reason, ...request }) => {
         const actor = { author: callerOf(event).name, reason };
         return jsonAnswer(200, await actOnQueue({ ...request, actor }, context));
       });
+      return answer(event);
     },
   };
 }
@@ -64,37 +65,15 @@ function deadLetterRoutes(context: DeadLetterContext): Readonly<Record<string, R
   return {
     'GET /v1/dead-letters': async () =>
       jsonAnswer(200, { deadLetters: await listDeadLetters(deadLettersMax, context) }),
-    'POST /v1/dead-letters/redrive': async (event) =>
-      withBody(redriveRequestSchema, event, async (request) =>
-        jsonAnswer(200, await redriveDeadLetters(request, context)),
-      ),
-    'POST /v1/dead-letters/bounce': async (event) =>
-      withBody(bounceRequestSchema, event, async ({ reason, ...request }) => {
+    'POST /v1/dead-letters/redrive': withBody(redriveRequestSchema, async (request) =>
+      jsonAnswer(200, await redriveDeadLetters(request, context)),
+    ),
+    'POST /v1/dead-letters/bounce': withBody(
+      bounceRequestSchema,
+      async ({ reason, ...request }, event) => {
         const actor = { author: callerOf(event).name, reason };
         return jsonAnswer(200, await bounceDeadLetters(request, actor, context));
-      }),
+      },
+    ),
   };
-}
-
-async function withBody<T>(
-  schema: z.ZodType<T>,
-  event: HttpEvent,
-  answer: (value: T) => Promise<HttpAnswer>,
-): Promise<HttpAnswer> {
-  const body = readJsonBody(event);
-  return 'problem' in body
-    ? problemAnswer(body.problem)
-    : withChecked(schema, body.value, 422, answer);
-}
-
-async function withChecked<T>(
-  schema: z.ZodType<T>,
-  value: unknown,
-  status: 400 | 422,
-  answer: (value: T) => Promise<HttpAnswer>,
-): Promise<HttpAnswer> {
-  const parsed = schema.safeParse(value);
-  return parsed.success
-    ? answer(parsed.data)
-    : problemAnswer(fieldProblem(schemaFaults(parsed.error), status));
 }

@@ -6,7 +6,7 @@ import type { DeliveryKey } from '../delivery/stored-delivery.ts';
 import { workUntil } from '../delivery/work-until.ts';
 import { type Actor, actOnDelivery, type Deed } from './delivery-actions.ts';
 import { listWaiting } from './list-waiting.ts';
-import type { ActionOutcome, QueueContext, Refusal } from './ports.ts';
+import type { ActionOutcome, BackoffControl, QueueContext, Refusal } from './ports.ts';
 import type { WaitingCursor } from './waiting-cursor.ts';
 
 /** What to act upon. Without an id only what waits is found: deliveries that were put off, or are held. */
@@ -55,10 +55,13 @@ const examplesMax = 3;
  */
 export async function actOnQueue(request: ActRequest, context: QueueContext): Promise<ActResult> {
   const { deed, actor } = request;
-  const { targets, cursor } = await findTargets(request, context);
+  const { targets, queued, cursor } = await findTargets(request, context);
   const outcomes: { readonly key: DeliveryKey; readonly outcome: ActionOutcome }[] = [];
+  const ports = { ...context.ports, backoffs: onceADomain(context.ports.backoffs) };
+  const acting = { actor, context: { ...context, ports } };
   await workUntil(targets, { concurrency, mayGoOn: () => true }, async (key) => {
-    outcomes.push({ key, outcome: await actOnDelivery(key, deed, { actor, context }) });
+    const outcome = await actOnDelivery(key, deed, acting);
+    outcomes.push({ key, outcome: isUnknown(outcome) && queued.has(key) ? stillQueued : outcome });
     return undefined;
   });
   return {
@@ -68,37 +71,60 @@ export async function actOnQueue(request: ActRequest, context: QueueContext): Pr
   };
 }
 
+/** However many of a domain's messages are sent, one of them is the probe. */
+function onceADomain({ hasten }: BackoffControl): BackoffControl {
+  const hastened = new Map<string, Promise<void>>();
+  return {
+    hasten: (domain, nowMs) => {
+      const known = hastened.get(domain) ?? hasten(domain, nowMs);
+      hastened.set(domain, known);
+      return known;
+    },
+  };
+}
+
+function isUnknown(outcome: ActionOutcome): boolean {
+  return outcome !== 'done' && outcome.kind === 'unknown';
+}
+
+/** It was accepted and has no row: the row is made when its first attempt begins. */
+const stillQueued: Refusal = { kind: 'queued' };
+
 interface Targets {
   readonly targets: readonly DeliveryKey[];
+  /** Of these, the ones that are in the delivery queue where they have no row. */
+  readonly queued: ReadonlySet<DeliveryKey>;
   readonly cursor?: string;
 }
 
-async function findTargets(request: ActRequest, { ports }: QueueContext): Promise<Targets> {
+async function findTargets(request: ActRequest, context: QueueContext): Promise<Targets> {
   const { selection, limit, cursor } = request;
   if (selection.kind === 'message') {
-    return { targets: await partsOf(selection.id, ports.control) };
+    return partsOf(selection.id, context);
   }
   const { kind: _kind, ...filter } = selection;
   const page = await listWaiting(
     { ...filter, order: 'age', limit, ...(cursor !== undefined && { cursor }) },
-    ports.waiting,
+    context.ports.waiting,
   );
   const targets = page.deliveries.map(({ id, domain }) => ({ id, domain }));
-  return { targets, ...(page.cursor !== undefined && { cursor: page.cursor }) };
+  return { targets, queued: new Set(), ...(page.cursor !== undefined && { cursor: page.cursor }) };
 }
 
 /** All deliveries of a message, whole or part; of an id that nobody knows, one that will be found unknown. */
-async function partsOf(
-  id: string,
-  control: QueueContext['ports']['control'],
-): Promise<readonly DeliveryKey[]> {
-  const stored = await control.readMessage(id);
+async function partsOf(id: string, { ports }: QueueContext): Promise<Targets> {
+  const stored = await ports.control.readMessage(id);
   if (stored === undefined) {
-    return [{ id, domain: '' }];
+    return { targets: [{ id, domain: '' }], queued: new Set() };
   }
-  const own = stored.deliveries.map(({ domain }) => ({ id, domain }));
-  const parts = (stored.whole?.parts ?? []).map((part) => ({ id: part.id, domain: part.domain }));
-  return [...own, ...parts.filter((part) => part.id !== id || own.length === 0)];
+  const { deliveries, whole } = stored;
+  const own = deliveries.map(({ domain }) => ({ id, domain }));
+  const parts = (whole?.parts ?? [])
+    .map((part) => ({ id: part.id, domain: part.domain }))
+    .filter((part) => part.id !== id || own.length === 0);
+  // After its time a part without a row was finished, and its days of history are over.
+  const mayWait = whole !== undefined && ports.now() < Date.parse(whole.expiresAt);
+  return { targets: [...own, ...parts], queued: new Set(mayWait ? parts : []) };
 }
 
 function summarize(

@@ -5,7 +5,6 @@
 import type { ClaimedDelivery } from '../delivery/ports.ts';
 import { pendingRecipients, settleDelivery } from '../delivery/settle-delivery.ts';
 import { type DeliveryKey, nextMessage } from '../delivery/stored-delivery.ts';
-import { TransportSecurityError } from '../protocol/errors.ts';
 import type { PreparedMessage } from '../submission/queue-message.ts';
 import type { ActionOutcome, QueueContext } from './ports.ts';
 
@@ -97,7 +96,13 @@ async function settleCancelled(
   } as const;
   try {
     await settleDelivery(
-      { message, delivery, startedAtMs: ports.now(), content: () => readOrNothing(content) },
+      {
+        // How its notification is protected goes by what holds now, in the row, and not by what the queue message said.
+        message: { ...message, prepared: { ...message.prepared, ...delivery.demand } },
+        delivery,
+        startedAtMs: ports.now(),
+        content,
+      },
       {
         results: pendingRecipients(delivery).map(() => conclusion),
         row: words,
@@ -119,21 +124,6 @@ async function settleCancelled(
   } catch (error) {
     // Not settled: the claim is given back, and the message goes on as before.
     await ports.messages.release(delivery);
-    throw error;
-  }
-}
-
-/** A notification without the message it is about is better than none. */
-async function readOrNothing(content: () => Promise<Uint8Array>): Promise<Uint8Array> {
-  try {
-    return await content();
-  } catch (error) {
-    if (
-      error instanceof TransportSecurityError &&
-      (error.code === 'content-missing' || error.code === 'content-invalid')
-    ) {
-      return new Uint8Array(0);
-    }
     throw error;
   }
 }

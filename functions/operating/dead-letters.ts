@@ -3,23 +3,14 @@
  * be looked at, sent to the delivery queue again, or told to its sender. A record is removed last of all.
  */
 import { TransportSecurityError } from '../protocol/errors.ts';
-import { parseMessage } from '../protocol/message/message-parts.ts';
-import type { ReadControls } from '../submission/ports.ts';
-import { prepareMessage } from '../submission/prepare.ts';
-import {
-  isPrepared,
-  type PreparedMessage,
-  parseQueueMessage,
-  type QueueMessage,
-} from '../submission/queue-message.ts';
-import { cancelMessage } from './cancel-delivery.ts';
+import { parseQueueMessage, type QueueMessage } from '../submission/queue-message.ts';
+import { type BounceContext, bounceLetter } from './bounce-letter.ts';
 import type { Actor } from './delivery-actions.ts';
-import type { DeadLetter, DeadLetterQueue, QueueContext } from './ports.ts';
+import type { DeadLetter, DeadLetterQueue } from './ports.ts';
 
 /** What actions on dead letters reach for. */
-export interface DeadLetterContext extends QueueContext {
+export interface DeadLetterContext extends BounceContext {
   readonly deadLetters: DeadLetterQueue;
-  readonly readControls: ReadControls;
 }
 
 /** A dead letter, as far as it is shown: nothing of its content. */
@@ -101,13 +92,20 @@ export interface DeadLetterRequest {
   readonly limit: number;
 }
 
-/** `unreadable`: nobody can be told of it; `busy`: an attempt is under way; `not-found`: among those that were seen. */
+/**
+ * Why a letter stays. `unreadable`: nobody can be told of it; `busy`: an attempt is under way; `failed`: a fault, of this
+ * letter or ours; `not-found`: among those that were seen.
+ */
+export interface SkippedLetter {
+  readonly messageId: string;
+  readonly reason: 'unreadable' | 'busy' | 'failed' | 'not-found';
+  /** With `failed`: what happened. */
+  readonly detail?: string;
+}
+
 export interface DeadLetterResult {
   readonly done: number;
-  readonly skipped: readonly {
-    readonly messageId: string;
-    readonly reason: 'unreadable' | 'busy' | 'not-found';
-  }[];
+  readonly skipped: readonly SkippedLetter[];
 }
 
 type Fate = 'done' | 'unreadable' | 'busy';
@@ -143,30 +141,45 @@ export async function bounceDeadLetters(
   });
 }
 
+type Work = (letter: DeadLetter, message: QueueMessage | undefined) => Promise<Fate>;
+
+/** What is wrong with one letter stops none of the others. */
 async function forEachLetter(
   { messageIds, limit }: DeadLetterRequest,
-  { deadLetters, settings }: DeadLetterContext,
-  work: (letter: DeadLetter, message: QueueMessage | undefined) => Promise<Fate>,
+  { deadLetters, settings, ports }: DeadLetterContext,
+  work: Work,
 ): Promise<DeadLetterResult> {
   const named = messageIds && new Set(messageIds);
   const letters = await deadLetters.receive(named ? deadLettersMax : limit, workSeconds);
   const left = new Set(letters);
-  const skipped: DeadLetterResult['skipped'][number][] = [];
-  let done = 0;
+  const skipped: SkippedLetter[] = [];
+  let outage: TransportSecurityError | undefined;
   try {
     for (const letter of letters.filter(({ messageId }) => named?.has(messageId) ?? true)) {
-      named?.delete(letter.messageId);
-      const reason = await work(letter, readLetter(letter, settings.expiryDays));
-      if (reason === 'done') {
-        await deadLetters.remove(letter);
-        left.delete(letter);
-        done += 1;
-      } else {
-        skipped.push({ messageId: letter.messageId, reason });
+      const { messageId } = letter;
+      named?.delete(messageId);
+      try {
+        const fate = await work(letter, readLetter(letter, settings.expiryDays));
+        if (fate === 'done') {
+          await deadLetters.remove(letter);
+          left.delete(letter);
+        } else {
+          skipped.push({ messageId, reason: fate });
+        }
+      } catch (error) {
+        ports.observe({ kind: 'fault', error });
+        outage ??= asOutage(error);
+        const detail = error instanceof Error ? error.message : String(error);
+        skipped.push({ messageId, reason: 'failed', detail });
       }
     }
   } finally {
     await deadLetters.putBack([...left]);
+  }
+  const done = letters.length - left.size;
+  if (outage !== undefined && done === 0) {
+    // Not of any letter's making, as it seems: whoever asks should ask again.
+    throw outage;
   }
   const missing = [...(named ?? [])].map((messageId) => ({
     messageId,
@@ -175,65 +188,8 @@ async function forEachLetter(
   return { done, skipped: [...skipped, ...missing] };
 }
 
-interface Bouncing {
-  readonly actor: Actor;
-  readonly context: DeadLetterContext;
-}
-
-async function bounceLetter(
-  letter: DeadLetter,
-  message: QueueMessage,
-  { actor, context }: Bouncing,
-): Promise<Fate> {
-  const octets = await readContent(message, context);
-  const parts = await partsOf(message, octets, context);
-  let fate: Fate = 'done';
-  for (const part of parts) {
-    const cancellation = { ...actor, bounce: true, content: async () => octets };
-    let outcome = await cancelMessage(part, cancellation, context);
-    if (outcome === 'conflict') {
-      // Its id is another message's, which goes its own way: this one is given up under a name of its own.
-      const renamed = { ...part, id: `letter-${letter.messageId}` };
-      outcome = await cancelMessage(renamed, cancellation, context);
-    }
-    if (typeof outcome === 'object' && outcome.kind === 'busy') {
-      fate = 'busy';
-    }
-  }
-  return fate;
-}
-
-/** With the ids that splitting gives, so that a part that was delivered meanwhile is not told to have failed. */
-async function partsOf(
-  message: QueueMessage,
-  octets: Uint8Array,
-  { settings, readControls, ports }: DeadLetterContext,
-): Promise<readonly PreparedMessage[]> {
-  if (isPrepared(message)) {
-    return [message];
-  }
-  const { fields } = parseMessage(Buffer.from(octets));
-  return prepareMessage(
-    message,
-    { fields, sizeBytes: octets.length },
-    { settings, controls: await readControls(), nowMs: ports.now() },
-  );
-}
-
-/** The content, for what goes back of it; empty where it is what was wrong. */
-async function readContent(
-  { content }: QueueMessage,
-  { ports }: DeadLetterContext,
-): Promise<Uint8Array> {
-  try {
-    return await ports.contents.read(content);
-  } catch (error) {
-    const isGone =
-      error instanceof TransportSecurityError &&
-      (error.code === 'content-missing' || error.code === 'content-invalid');
-    if (isGone) {
-      return new Uint8Array(0);
-    }
-    throw error;
-  }
+function asOutage(error: unknown): TransportSecurityError | undefined {
+  return error instanceof TransportSecurityError && error.code === 'store-unavailable'
+    ? error
+    : undefined;
 }

@@ -43,7 +43,7 @@ export const exceptionRequestSchema: z.ZodType<ExceptionRequest> = z.strictObjec
 /** Of the delivery settings, what exceptions have to agree with. */
 export type ExceptionSettings = Pick<
   DeliverySettings,
-  'exceptions' | 'mtaSts' | 'dane' | 'daneOnly'
+  'exceptions' | 'mtaSts' | 'dane' | 'daneOnly' | 'smartHost'
 >;
 
 export interface ExceptionsContext {
@@ -109,6 +109,11 @@ function checkSettings(
   { domain, policy }: ExceptionRequest,
   settings: ExceptionSettings,
 ): FieldFault[] {
+  const { smartHost } = settings;
+  if (smartHost !== undefined && domain !== smartHost.host) {
+    const only = `with a smart host the only policy domain is ${smartHost.host} (RFC 8461 §3.4)`;
+    return [fault('domain', `has no effect: ${only}`)];
+  }
   if (policy === 'mta-sts' && !settings.mtaSts) {
     return [fault('policy', 'MTA-STS applies to no domain, since the setting mtaSts is false')];
   }

@@ -6,6 +6,7 @@
  * @see {@link https://www.rfc-editor.org/rfc/rfc8461.html#section-3.3 RFC 8461 §3.3}
  */
 import * as z from 'zod';
+import type { ObservePolicies } from '../policy/events.ts';
 import { expiresAtMs, isUnexpired } from '../policy/freshness.ts';
 import { lookUpRecord, type RecordLookup } from '../policy/look-up-record.ts';
 import { obtainPolicy } from '../policy/obtain-policy.ts';
@@ -113,6 +114,7 @@ export interface PolicyPorts {
   readonly now: () => number;
   /** When there has to be an answer, epoch milliseconds. */
   readonly deadlineMs: number;
+  readonly observe?: ObservePolicies;
 }
 
 /**

@@ -39,8 +39,8 @@ export interface StoredMessage {
 
 /**
  * Why an action leaves a delivery as it is. `unknown`: there is none; `finished`: nobody is pending; `busy`: an attempt
- * is under way until `untilMs` at the latest; `queued`: its first attempt is still in the delivery queue, and its row
- * could not make the queue message again; `held` and `not-held`: what the action asks for it is already, or is not.
+ * is under way until `untilMs` at the latest; `queued`: its first attempt is still in the delivery queue, and it has no row
+ * yet or one that could not make the queue message again; `held` and `not-held`: what the action asks for it is already, or is not.
  */
 export type Refusal =
   | { readonly kind: 'unknown' | 'finished' | 'queued' | 'held' | 'not-held' }

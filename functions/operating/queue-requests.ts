@@ -55,6 +55,8 @@ interface RawRequest {
   readonly cursor?: WaitingCursor;
 }
 
+const demandFault = 'one of require, default, optional';
+
 const rawSchema: z.ZodType<RawRequest> = z.strictObject({
   id: z.string().min(1).max(200).exactOptional(),
   domain: domainSchema.exactOptional(),
@@ -62,7 +64,7 @@ const rawSchema: z.ZodType<RawRequest> = z.strictObject({
   all: z.literal(true).exactOptional(),
   reason: reasonSchema.exactOptional(),
   bounce: z.boolean().default(true),
-  demand: z.enum(['require', 'default', 'optional']).exactOptional(),
+  demand: z.enum(['require', 'default', 'optional'], { error: demandFault }).exactOptional(),
   limit: limitSchema,
   cursor: waitingCursorSchema.exactOptional(),
 });
@@ -94,7 +96,7 @@ export function queueRequestSchema(action: Deed['action']): z.ZodType<QueueReque
     const { demand } = raw;
     if (demand === undefined || selection.kind !== 'message') {
       return demand === undefined
-        ? fail('demand', 'one of require, default, optional')
+        ? fail('demand', demandFault)
         : fail('id', 'a demand is overridden for one message: give its id');
     }
     if (demand !== 'require' && reason.length < loweringReasonCharsMin) {

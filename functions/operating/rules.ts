@@ -4,12 +4,11 @@
  */
 import * as z from 'zod';
 import type { DeliverySettings, TaggingRule, TextPattern } from '../environment.ts';
-import { parseMessage } from '../protocol/message/message-parts.ts';
 import type { FieldFault } from '../protocol/problem.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
-import { canonicalizeContent } from '../protocol/smtp/content.ts';
 import { findDecidingRule, type PrepareRules, prepareMessage } from '../submission/prepare.ts';
 import type { QueueMessage } from '../submission/queue-message.ts';
+import { readContent } from '../submission/read-content.ts';
 import { taggingRuleSchema } from '../submission/tagging-rule.ts';
 import { patternFault } from '../submission/text-pattern.ts';
 import type { ControlStore, StoredRule } from './control-store.ts';
@@ -184,11 +183,10 @@ export interface TestMessage {
 /**
  * Says which rule would decide about a message now, and what the message would demand, by the code that decides it.
  *
- * @throws {TransportSecurityError} `content-invalid` for a header that no message may have.
+ * @throws {TransportSecurityError} `content-invalid` for content that is not accepted.
  */
 export function testRules({ envelope, content }: TestMessage, rules: PrepareRules): RuleTest {
-  const { octets } = canonicalizeContent(content);
-  const handedIn = { fields: parseMessage(octets).fields, sizeBytes: content.length };
+  const handedIn = { fields: readContent(content).fields, sizeBytes: content.length };
   const now = new Date(rules.nowMs).toISOString();
   const message: QueueMessage = {
     ...envelope,

@@ -10,12 +10,7 @@
  */
 import type { DeliverySettings } from '../environment.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
-import {
-  formatMessage,
-  type MessageParts,
-  parseMessage,
-} from '../protocol/message/message-parts.ts';
-import { canonicalizeContent } from '../protocol/smtp/content.ts';
+import { formatMessage, type MessageParts } from '../protocol/message/message-parts.ts';
 import {
   checkSubmittedHeader,
   completeHeader,
@@ -24,7 +19,6 @@ import {
   removePrivateFields,
 } from './complete-header.ts';
 import { giveBody, giveRedactedBody } from './keep-body.ts';
-import { contentBytesMax } from './limits.ts';
 import type { AcceptPorts } from './ports.ts';
 import {
   exceptionsInForce,
@@ -33,6 +27,7 @@ import {
   withDomainInALabels,
 } from './prepare.ts';
 import type { PreparedMessage, PreparedPart, QueueMessage } from './queue-message.ts';
+import { readContent } from './read-content.ts';
 import type { SubmissionWay } from './whole-message.ts';
 
 /** The settings that accepting goes by. */
@@ -89,32 +84,6 @@ export async function acceptMessage(
   }));
   const complete = await acceptRedacted(message, judged, context);
   return giveBody({ id: message.id, records: complete, octets }, ports);
-}
-
-/**
- * Takes content apart, with every line end made CRLF: what is signed is then what goes over the wire.
- *
- * @throws {TransportSecurityError} `content-invalid`
- */
-function readContent(content: Uint8Array): MessageParts {
-  const { octets } = canonicalizeContent(content);
-  if (octets.length > contentBytesMax) {
-    // It would be kept, and could not be read again.
-    throw new TransportSecurityError(
-      'content-invalid',
-      `content: ${octets.length} octets with CRLF at its line ends, a message has at most ${contentBytesMax}`,
-    );
-  }
-  const message = parseMessage(octets);
-  // RFC 5322 §4: NUL is obsolete and must not be generated; hosts on the way cut lines at it, or the message.
-  const at = message.body.indexOf(0);
-  if (at >= 0) {
-    throw new TransportSecurityError(
-      'content-invalid',
-      `content: octet ${at} of the body is NUL (RFC 5322 §4). Encode that part in base64`,
-    );
-  }
-  return message;
 }
 
 /** The content as it goes out: signed after all else was done to it. */

@@ -11,15 +11,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import { fieldProblem, type Problem } from '../protocol/problem.ts';
 import { type AcceptContext, acceptMessage } from './accept-message.ts';
-import { deliveryRecipientsBytesMax } from './limits.ts';
 import type { ContentReference, PreparedMessage, QueueMessage } from './queue-message.ts';
+import { fitsDelivery } from './recipients-limit.ts';
 import { fingerprintOf, type Submission } from './submission.ts';
 import { describeWhole, type WholeMessage, type WholeMessageStore } from './whole-message.ts';
 
 const dayMs = 86_400_000;
-
-/** `"state":"pending"` and its comma, which the row adds to each. */
-const stateBytes = 18;
 
 /** What taking messages in needs. */
 export interface SubmitContext {
@@ -146,7 +143,7 @@ async function accept(
     expiresAt,
   };
   const parts = await acceptMessage(message, read.octets, { ...context.accept, way: 'http' });
-  const oversize = parts.find((part) => recipientsBytes(part) > deliveryRecipientsBytesMax);
+  const oversize = parts.find((part) => !fitsDelivery(part));
   if (oversize !== undefined) {
     const fault = `too many recipients at ${oversize.prepared.domain}: send several messages`;
     return { problem: fieldProblem([{ field: 'rcptTo', fault }]) };
@@ -158,10 +155,6 @@ async function accept(
     fingerprint: fingerprintOf(submission),
   });
   return { whole, parts };
-}
-
-function recipientsBytes({ rcptTo }: PreparedMessage): number {
-  return Buffer.byteLength(JSON.stringify(rcptTo)) + rcptTo.length * stateBytes;
 }
 
 async function readContent(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
 import { attemptsMax } from '../../functions/submission/limits.ts';
+import { parseQueueMessage } from '../../functions/submission/queue-message.ts';
 import {
   absent,
   alike,
@@ -153,20 +154,16 @@ describe('one message', () => {
 });
 
 describe('what cannot be a delivery', () => {
+  const crowd = Array.from({ length: 2_000 }, (_, i) => ({
+    address: `${i}@rcpt.example`,
+    orcpt: `rfc822;${'x'.repeat(193)}`,
+  }));
+
   test.each<[object, RegExp, string]>([
     [{ mailFrom: 'x' }, /mailFrom/, 'a malformed message'],
     [{ content: { bucket: 'sealpost-mail', key: 'gone' } }, /gone/, 'content that is not there'],
     [{ content: { bucket: 'somebody-elses', key: 'x' } }, /somebody-elses/, 'a foreign bucket'],
-    [
-      {
-        rcptTo: Array.from({ length: 2_000 }, (_, i) => ({
-          address: `${i}@rcpt.example`,
-          orcpt: `rfc822;${'x'.repeat(193)}`,
-        })),
-      },
-      /recipients/,
-      'more recipients than a row can hold',
-    ],
+    [{ rcptTo: crowd }, /recipients/, 'more recipients than a row can hold'],
   ])(
     '%# goes to the dead letters with its reason, and stops nobody: %s (%s)',
     async (over, reason, _why) => {
@@ -179,6 +176,25 @@ describe('what cannot be a delivery', () => {
       expect(harness.sent).toHaveLength(1);
     },
   );
+
+  test.each<[object, string]>([
+    [{ content: { bucket: 'sealpost-mail', key: 'gone' } }, 'before it is accepted'],
+    [{ rcptTo: crowd }, 'when it is claimed'],
+  ])('%# stays the same message among the dead letters, found %s', async (over) => {
+    const harness = createHarness();
+    const one = record({ ...over, id: undefined, submittedAt: undefined, expiresAt: undefined });
+    await harness.deliver(one);
+    const body = harness.stores.deadLetters[0]?.body ?? '';
+    // As a letter it has another SQS id and time, and settings may have changed when it is looked at.
+    const asLetter = { sqsMessageId: 'letter', sentAtMs: one.sentAtMs + 1_000, expiryDays: 1 };
+    expect(parseQueueMessage(body, asLetter)).toEqual(
+      parseQueueMessage(one.body, {
+        sqsMessageId: one.messageId,
+        sentAtMs: one.sentAtMs,
+        expiryDays: harness.settings.expiryDays,
+      }),
+    );
+  });
 
   test('a used id with another message', async () => {
     const harness = createHarness();

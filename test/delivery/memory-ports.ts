@@ -4,6 +4,7 @@
  *
  * Every value goes in and out as JSON, as it does on AWS: nothing is shared with the caller by reference.
  */
+import { withIdentity } from '../../functions/adapters/aws/mail-queue.ts';
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
 import type { BackoffStore, ContentStore, MailQueue } from '../../functions/delivery/ports.ts';
 import type { BackoffList } from '../../functions/delivery/requeue-ports.ts';
@@ -43,8 +44,10 @@ export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
     backoffs: createMemoryBackoffs(run),
     queue: {
       enqueue: (messages) => run('enqueue', () => void sent.push(...copy(messages))),
-      deadLetter: (body, reason) =>
-        run('deadLetter', () => void deadLetters.push({ body, reason })),
+      deadLetter: (body, reason, identity) =>
+        run('deadLetter', () => {
+          deadLetters.push({ body: withIdentity(body, identity), reason });
+        }),
       hideUntil: (receiptHandle, untilMs, nowMs) =>
         run('hideUntil', () => {
           const seconds = Math.max(1, Math.ceil((untilMs - nowMs) / 1_000));

@@ -40,6 +40,7 @@ function createApi(): Api {
     resolver: world.resolver,
     fetchPolicy: world.fetchPolicy,
     now: world.now,
+    observe: world.observe,
   };
   const routes = controlRoutes(parts);
   return {
@@ -195,6 +196,10 @@ describe('policies', () => {
       status: 200,
       body: { kind: 'failed', failure: { code: 'sts-webpki-invalid' }, kept: { id: 'new' } },
     });
+    expect(world.events).toMatchObject([
+      { kind: 'policy-fetched', outcome: 'policy' },
+      { kind: 'policy-fetched', outcome: 'sts-webpki-invalid' },
+    ]);
   });
 
   test('are forgotten once', async () => {

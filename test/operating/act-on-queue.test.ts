@@ -4,6 +4,7 @@ import type { Deed } from '../../functions/operating/delivery-actions.ts';
 import { listWaiting } from '../../functions/operating/list-waiting.ts';
 import { showMessage } from '../../functions/operating/show-message.ts';
 import { waitingCursorSchema } from '../../functions/operating/waiting-cursor.ts';
+import type { WholeMessage, WholePart } from '../../functions/submission/whole-message.ts';
 import { claimRequest, minuteMs, noonMs, preparedMessage } from '../delivery/port-fixtures.ts';
 import { createQueueWorld, type QueueWorld } from './queue-world.ts';
 
@@ -23,6 +24,18 @@ describe('retry now', () => {
     expect(await act(world, { action: 'retry' })).toEqual(done);
     expect(world.stores.sent).toMatchObject([{ id: 'm-1', attempt: 2 }]);
     expect(world.hastened).toEqual(['example.org']);
+  });
+
+  test('lets a domain be probed once, however many of its messages are sent', async () => {
+    const world = createQueueWorld();
+    for (const id of ['m-1', 'm-2', 'm-3']) {
+      await world.putOff({ id });
+    }
+    const prepared = { ...preparedMessage().prepared, domain: 'example.net' };
+    await world.putOff({ id: 'm-4', prepared });
+    const selection = { kind: 'all' } as const;
+    expect(await act(world, { action: 'retry' }, { selection })).toEqual({ done: 4, skipped: [] });
+    expect([...world.hastened].sort()).toEqual(['example.net', 'example.org']);
   });
 
   test.each<[string, (world: QueueWorld) => Promise<unknown>, string]>([
@@ -225,8 +238,7 @@ describe('many', () => {
   });
 });
 
-test('a whole message is acted upon and shown with all of its parts', async () => {
-  const world = createQueueWorld();
+async function putOffWhole(world: QueueWorld): Promise<void> {
   const parts = [];
   for (const domain of ['example.org', 'example.net']) {
     const prepared = { ...preparedMessage().prepared, domain, wholeId: 'w-1' };
@@ -244,8 +256,45 @@ test('a whole message is acted upon and shown with all of its parts', async () =
     parts,
     queued: true,
   });
-  const selection = { kind: 'message', id: 'w-1' } as const;
-  expect(await act(world, { action: 'hold' }, { selection })).toEqual({ done: 2, skipped: [] });
+}
+
+const whole = { selection: { kind: 'message', id: 'w-1' } } as const;
+
+test('a whole message is acted upon and shown with all of its parts', async () => {
+  const world = createQueueWorld();
+  await putOffWhole(world);
+  expect(await act(world, { action: 'hold' }, whole)).toEqual({ done: 2, skipped: [] });
   const shown = await showMessage('w-1', world.ports.control);
   expect(shown?.parts.map(({ id }) => id)).toEqual(['part-org', 'part-net']);
+});
+
+describe('a part of a whole message that nobody has begun with', () => {
+  const domain = 'example.com';
+  const queued = { reason: 'queued', count: 1, examples: [{ id: 'part-com', domain }] };
+
+  async function addQueued(world: QueueWorld): Promise<void> {
+    await putOffWhole(world);
+    const known = world.wholes.get('w-1') as WholeMessage;
+    const part = { id: 'part-com', domain, demand: 'default', demandReason: '', recipients: [] };
+    world.wholes.set('w-1', { ...known, parts: [...known.parts, part as WholePart] });
+  }
+
+  test.each<Deed>([
+    { action: 'retry' },
+    { action: 'hold' },
+    { action: 'cancel', bounce: true },
+    { action: 'override', demand: 'default' },
+  ])('is said to be in the delivery queue: %j', async (deed) => {
+    const world = createQueueWorld();
+    await addQueued(world);
+    expect(await act(world, deed, whole)).toEqual({ done: 2, skipped: [queued] });
+  });
+
+  test('is unknown once its time is over: its history was longer ago', async () => {
+    const world = createQueueWorld();
+    await addQueued(world);
+    world.nowMs = Date.parse('2026-11-29T12:00:00.000Z');
+    const { skipped } = await act(world, { action: 'hold' }, whole);
+    expect(skipped).toEqual([{ ...queued, reason: 'unknown' }]);
+  });
 });

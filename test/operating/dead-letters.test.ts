@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import type { TaggingRule } from '../../functions/environment.ts';
 import {
   bounceDeadLetters,
   listDeadLetters,
   redriveDeadLetters,
 } from '../../functions/operating/dead-letters.ts';
 import type { DeadLetter } from '../../functions/operating/ports.ts';
-import { noonMs, preparedMessage } from '../delivery/port-fixtures.ts';
+import type { TlsDemand } from '../../functions/protocol/requiretls/demand.ts';
+import { mailBucket, noonMs, preparedMessage } from '../delivery/port-fixtures.ts';
 import { createQueueWorld, type QueueWorld } from './queue-world.ts';
 
 const actor = { author: 'alice', reason: 'the domain is gone' };
@@ -155,6 +157,83 @@ describe('bounce', () => {
     expect((await bounce(world)).skipped).toEqual([{ messageId: 's-1', reason: 'busy' }]);
     expect(world.letters).toHaveLength(1);
   });
+});
+
+describe('how the notification is protected', () => {
+  const toBob = (content: object) => ({
+    ...minimal,
+    rcptTo: [{ address: 'bob@example.org' }],
+    content,
+  });
+  const inline = (text: string) => ({ data: Buffer.from(text).toString('base64') });
+  const secret: TaggingRule = {
+    name: 'secret',
+    match: { header: { field: 'Subject', value: { glob: '*secret*' } } },
+    action: 'require',
+  };
+
+  test.each<[object, boolean, string]>([
+    [inline('Subject: hello\n\nbody\n'), false, 'its header asks for nothing'],
+    [inline('Subject: secret\n\nbody\n'), true, 'a rule sees the header as acceptance would'],
+    [inline('Subject: hello\n\nbo\0dy\n'), false, 'the header can be read, the body is at fault'],
+    [inline('no header\n\nbody\n'), true, 'the header cannot be read'],
+    [{ bucket: 'foreign', key: 'x' }, true, 'the content is not read'],
+    [{ bucket: mailBucket, key: 'uploads/gone' }, true, 'the content is gone'],
+  ])('of %j: REQUIRETLS %s, since %s', async (content, isRequired) => {
+    const world = createQueueWorld({ rules: [secret] });
+    world.letters.push(letter('s-1', toBob(content)));
+    expect(await bounce(world)).toEqual({ done: 1, skipped: [] });
+    const [notification] = world.stores.sent;
+    expect(notification?.requireTls ?? false).toBe(isRequired);
+    expect(notification?.redacted !== undefined).toBe(isRequired);
+  });
+
+  test.each<[TlsDemand, TlsDemand, boolean]>([
+    ['default', 'require', true],
+    ['require', 'default', false],
+  ])('the record says %s, the row %s: the row decides', async (said, demand, isRequired) => {
+    const world = createQueueWorld();
+    const key = await world.putOff();
+    const row = await world.ports.control.readDelivery(key.id, key.domain);
+    await world.ports.control.override(
+      key,
+      { demand, demandReason: 'an operator', explicit: false },
+      world.nowMs,
+    );
+    const prepared = { ...preparedMessage().prepared, demand: said, hash: preparedHash(row) };
+    world.letters.push(letter('s-1', preparedMessage({ attempt: 2, prepared })));
+    expect(await bounce(world)).toEqual({ done: 1, skipped: [] });
+    expect(world.stores.sent[0]?.requireTls ?? false).toBe(isRequired);
+  });
+});
+
+test('a letter that cannot be given up stops none of the others, and is said to have failed', async () => {
+  const world = worldWith(letter('s-1', minimal), letter('s-2', minimal));
+  world.stores.fail('enqueue', 'before');
+  expect(await bounce(world)).toEqual({
+    done: 1,
+    skipped: [{ messageId: 's-1', reason: 'failed', detail: 'enqueue: throttled' }],
+  });
+  expect(world.letters.map(({ messageId }) => messageId)).toEqual(['s-1']);
+  expect(await bounce(world)).toEqual({ done: 1, skipped: [] });
+});
+
+test('more recipients than a row has room for are given up in several', async () => {
+  const world = createQueueWorld();
+  const rcptTo = Array.from({ length: 2_000 }, (_, n) => ({
+    address: `${String(n).padStart(60, 'x')}@${'long.'.repeat(20)}example.org`,
+  }));
+  world.letters.push(letter('s-1', { ...minimal, rcptTo }, 'rcptTo: too many'));
+  expect(await bounce(world)).toEqual({ done: 1, skipped: [] });
+  const rows = await Promise.all(
+    [0, 1].map((n) =>
+      world.ports.control.readDelivery(`letter-s-1-${n}`, `${'long.'.repeat(20)}example.org`),
+    ),
+  );
+  expect(rows.flatMap((row) => row?.recipients.map(({ address }) => address))).toEqual(
+    rcptTo.map(({ address }) => address),
+  );
+  expect(world.stores.sent).toHaveLength(2);
 });
 
 function preparedHash(row: { envelope: { prepared: { hash: string } } } | undefined): string {

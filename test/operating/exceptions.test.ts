@@ -17,6 +17,8 @@ const nowMs = Date.UTC(2026, 10, 24, 12);
 
 const settings: ExceptionSettings = { exceptions: [], mtaSts: true, dane: true, daneOnly: [] };
 
+const smartHost = { host: 'relay.example', port: 587, credentialsSecretArn: 'arn:aws:x' };
+
 function contextWith(change: Partial<ExceptionSettings> = {}): ExceptionsContext {
   return { store: createMemoryControls(), settings: { ...settings, ...change }, nowMs };
 }
@@ -84,6 +86,8 @@ describe('adding', () => {
     [{}, { mtaSts: false }, 'policy', 'nothing to be excepted from'],
     [{ policy: 'dane' }, { dane: false }, 'policy', 'the same for DANE'],
     [{ policy: 'dane' }, { daneOnly: ['example.net'] }, 'domain', 'against a setting'],
+    [{}, { smartHost }, 'domain', 'mail goes to the smart host, whatever its domain'],
+    [{ policy: 'tagging' }, { smartHost }, 'domain', 'tagging too goes by the next hop'],
   ])('%j under %j: refused by %s (%s)', async (change, changed, field) => {
     const context = contextWith(changed);
     const outcome = await addException({ ...request, ...change }, 'alice', context);
@@ -95,6 +99,7 @@ describe('adding', () => {
     [{ expires: '2027-11-25T12:00:00Z' }, {}, '366 days'],
     [{ policy: 'tagging' }, { mtaSts: false, dane: false }, 'tagging is always there'],
     [{ policy: 'mta-sts' }, { daneOnly: ['example.net'] }, 'DANE still holds'],
+    [{ domain: smartHost.host }, { smartHost }, 'the only policy domain'],
   ])('%j under %j: taken (%s)', async (change, changed) => {
     const outcome = await addException({ ...request, ...change }, 'alice', contextWith(changed));
     expect(outcome.kind).toBe('added');

@@ -2,6 +2,7 @@
 import type { DeliveryKey } from '../../functions/delivery/stored-delivery.ts';
 import type { DeadLetterContext } from '../../functions/operating/dead-letters.ts';
 import type { DeadLetter, QueueAction } from '../../functions/operating/ports.ts';
+import type { Controls } from '../../functions/submission/ports.ts';
 import type { PreparedMessage } from '../../functions/submission/queue-message.ts';
 import type { WholeMessage } from '../../functions/submission/whole-message.ts';
 import { createBoundaries } from '../delivery/boundaries.ts';
@@ -32,7 +33,7 @@ export interface QueueWorld extends DeadLetterContext {
   putOff(changes?: Partial<PreparedMessage>): Promise<DeliveryKey>;
 }
 
-export function createQueueWorld(): QueueWorld {
+export function createQueueWorld(controls: Partial<Controls> = {}): QueueWorld {
   const { run } = createBoundaries();
   const stores = createMemoryPorts(() => world.nowMs);
   const memory = createMemoryMessages(run);
@@ -57,7 +58,7 @@ export function createQueueWorld(): QueueWorld {
     hastened,
     letters,
     settings: deliverySettings,
-    readControls: async () => ({ rules: [], exceptions: [] }),
+    readControls: async () => ({ rules: [], exceptions: [], ...controls }),
     deadLetters: {
       receive: async (limit) => letters.slice(0, limit),
       putBack: async () => {},

@@ -1,10 +1,11 @@
 /** The delivery queue and its dead-letter queue on SQS. */
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
-import type { ContentStore, MailQueue } from '../../delivery/ports.ts';
+import type { ContentStore, MailQueue, RecordIdentity } from '../../delivery/ports.ts';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import {
   type ContentReference,
   contentName,
+  isPrepared,
   type QueueMessage,
   redactedBase64CharsMax,
 } from '../../submission/queue-message.ts';
@@ -34,7 +35,8 @@ export interface MailQueueOptions extends RecordSenderOptions {
 export function createMailQueue(options: MailQueueOptions): MailQueue {
   return {
     enqueue: createRecordSender(options),
-    deadLetter: (body, reason) => sendDeadLetter(options, body, reason),
+    deadLetter: (body, reason, identity) =>
+      sendDeadLetter(options, withIdentity(body, identity), reason),
     hideUntil: (receiptHandle, untilMs, nowMs) =>
       hideUntil(options, receiptHandle, { untilMs, nowMs }),
   };
@@ -69,12 +71,17 @@ async function encodeRecord(message: QueueMessage, options: RecordSenderOptions)
   if (Buffer.byteLength(body) <= sendBytesMax) {
     return body;
   }
-  if (!('data' in message.content)) {
+  if (!('data' in message.content) || isKnownByContent(message)) {
     throw tooLarge(message, Buffer.byteLength(body));
   }
   // What prepare added may lift a record over the limit under which it came in.
   const content = await keepApart(message, message.content, options);
   return encodeBody({ ...message, content });
+}
+
+/** Its fingerprint is yet to be made of where its content is: kept elsewhere it would be another message under its id. */
+function isKnownByContent(message: QueueMessage): boolean {
+  return !isPrepared(message) && message.notificationOf === undefined;
 }
 
 /** The redacted form inline only where it is as small as a queue message may have it. */
@@ -142,6 +149,23 @@ export async function* batchesOf(
   if (batch.length > 0) {
     yield batch;
   }
+}
+
+/**
+ * The body with what it leaves out of its identity, in front of all else: the rest stays as it came, to the octet, since
+ * envelope and content are what the message is known by. Where SQS has no room for it the body goes as it is.
+ */
+export function withIdentity(body: string, identity: RecordIdentity | undefined): string {
+  if (identity === undefined) {
+    return body;
+  }
+  const { id, submittedAt, expiresAt } = identity;
+  const given: object = JSON.parse(body);
+  const missing = Object.entries({ id, submittedAt, expiresAt })
+    .filter(([name]) => !Object.hasOwn(given, name))
+    .map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)},`);
+  const identified = `{${missing.join('')}${body.slice(body.indexOf('{') + 1)}`;
+  return Buffer.byteLength(identified) <= sendBytesMax ? identified : body;
 }
 
 async function sendDeadLetter(

@@ -158,6 +158,18 @@ describe('enqueue', () => {
     );
   });
 
+  test('one that is not prepared is refused: its content must stay where its hash will see it', async () => {
+    const { queueUrl, deadLetterQueueUrl } = await makeQueue();
+    const contents = createContentBucket({ client: local.s3, bucket: mailBucket });
+    const queue = createMailQueue({ client: local.sqs, queueUrl, deadLetterQueueUrl, contents });
+    const { prepared: _prepared, ...unprepared } = lifted;
+    await expect(queue.enqueue([unprepared])).rejects.toMatchObject({ code: 'content-invalid' });
+    const notificationOf = { id: 'm-0', domain: 'example.org', attempt: 1 };
+    await queue.enqueue([{ ...unprepared, notificationOf }]);
+    const [message] = await drain(queueUrl);
+    expect(JSON.parse(String(message?.Body)).content).toHaveProperty('key');
+  });
+
   test('a redacted form that is too large for a row is kept in the bucket beside it', async () => {
     const { queueUrl, deadLetterQueueUrl } = await makeQueue();
     const contents = createContentBucket({ client: local.s3, bucket: mailBucket });
@@ -290,6 +302,32 @@ describe('deadLetter', () => {
     const [message] = await drain(deadLetterQueueUrl);
     expect(message).toMatchObject({ Body: '{}' });
     expect(message).not.toHaveProperty('MessageAttributes');
+  });
+
+  const identity = {
+    id: 'sqs-1',
+    submittedAt: '2026-11-24T12:00:00.000Z',
+    expiresAt: '2026-11-29T12:00:00.000Z',
+  };
+
+  test.each<[string, object, string]>([
+    [' {"mailFrom": "\\ufffe"}', { ...identity, mailFrom: '\ufffe' }, 'all of it is filled in'],
+    ['{"id":"m-1","content":{"id":"x"}}', { ...identity, id: 'm-1', content: { id: 'x' } }, 'kept'],
+  ])('%s: %j, %s', async (body, expected) => {
+    const { queue, deadLetterQueueUrl } = await makeQueue();
+    await queue.deadLetter(body, 'poison', identity);
+    const [message] = await drain(deadLetterQueueUrl);
+    expect(JSON.parse(String(message?.Body))).toEqual(expected);
+    // The rest stays as it came.
+    expect(message?.Body).toContain(body.slice(body.indexOf('{') + 1));
+  });
+
+  test('what leaves no room for it goes as it is: its content must stay with it', async () => {
+    const { queue, deadLetterQueueUrl } = await makeQueue();
+    const body = JSON.stringify({ content: { data: 'A'.repeat(mebibyte - 50) } });
+    await queue.deadLetter(body, 'poison', identity);
+    const [message] = await drain(deadLetterQueueUrl);
+    expect(message?.Body === body).toBe(true);
   });
 
   const attributeOctets = 'sealpost-reason'.length + 'String'.length;

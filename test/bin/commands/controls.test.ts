@@ -157,6 +157,8 @@ describe('rules', () => {
       rule: { name: 'configured' },
       domains: [{ domain: 'x.example', demand: 'optional' }, {}],
     });
+    const broken = ['rule', 'test', '-', ...envelope];
+    expect(await installation.run(broken, 'no header\n\nhello\n')).toMatchObject({ status: 65 });
     await run('rule', 'remove', 'never');
     await run('rule', 'remove', 'plans');
   });

@@ -112,8 +112,8 @@ describe('wrong usage: status 64, and what is wrong', () => {
   test.each([
     [[], /usage:/, 'no command'],
     [['send'], /no command "send"/, 'no such command'],
-    [['deliver', ...from, ...to], /name one message file/, 'no file'],
-    [['deliver', multipartFile, multipartFile, ...from, ...to], /one message file/, 'two files'],
+    [['deliver', ...from, ...to], /give FILE\.eml/, 'no file'],
+    [['deliver', multipartFile, multipartFile, ...from, ...to], /give FILE\.eml/, 'two files'],
     [['deliver', '/nonexistent.eml', ...from, ...to], /cannot read/, 'no such file'],
     [['deliver', multipartFile, ...to], /--from/, 'no sender'],
     [['deliver', multipartFile, '--from', 'alice', ...to], /--from/, 'a sender without a domain'],

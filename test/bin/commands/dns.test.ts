@@ -113,9 +113,9 @@ describe('one look-up', () => {
 
 describe('wrong usage: status 64, and what is wrong', () => {
   test.each([
-    [['dns'], /give a name and a record type/, 'nothing'],
-    [['dns', 'a.example'], /give a name and a record type/, 'no type'],
-    [['dns', 'a.example', 'MX', 'TXT'], /give a name and a record type/, 'two types'],
+    [['dns'], /give NAME TYPE/, 'nothing'],
+    [['dns', 'a.example'], /give NAME TYPE/, 'no type'],
+    [['dns', 'a.example', 'MX', 'TXT'], /give NAME TYPE/, 'two types'],
     [['dns', 'a..example', 'MX'], /not a domain name/, 'an empty label'],
     [['dns', 'a.example', 'MAIL'], /not a record type/, 'no such type'],
     [['dns', 'a.example', 'RRSIG'], /not a record type/, 'signatures are not signed'],

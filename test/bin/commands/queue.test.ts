@@ -43,11 +43,11 @@ async function putOff(id: string, over: Partial<PreparedMessage> = {}): Promise<
   });
 }
 
-/** The ids of what lies in the delivery queue, which is empty then. */
+/** The ids of what lies in the delivery queue, which is empty from then on, however slow the machine. */
 async function takeQueued(): Promise<readonly string[]> {
   const { sqs, deliveryQueueUrl: QueueUrl } = installation;
   const { Messages: records = [] } = await sqs.send(
-    new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }),
+    new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, VisibilityTimeout: 43_200 }),
   );
   return records.map(({ Body: body = '' }) => JSON.parse(body).id);
 }
@@ -126,7 +126,7 @@ test('a message is held, released and tried at once, and its history says by who
 test('its demand is overridden by name, and whoever is pending given up', async () => {
   await putOff('over-1');
   const why = ['--reason', 'their TLS is broken, ticket 7', '--author', 'alice'];
-  const demand = ['--demand', 'optional'];
+  const demand = ['--demand=optional'];
   expect(await run('queue', 'override', 'over-1', ...demand, ...why)).toMatchObject({ status: 0 });
   expect((await run('queue', 'show', 'over-1')).stdout).toMatch(
     /demand +optional: overridden by alice: their TLS is broken, ticket 7/,
@@ -205,8 +205,10 @@ describe('wrong usage', () => {
     [['retry', 'a', 'b'], /one ID at a time/, 'two'],
     [['hold', 'a'], /--reason: say why/, 'why?'],
     [['cancel', '--sender', 'nobody', '--reason', 'x'], /--sender: not a mailbox/, 'no mailbox'],
-    [['override', 'a', '--reason', 'x'], /--demand takes/, 'what?'],
-    [['override', 'a', '--demand', 'none', '--reason', 'x'], /--demand takes/, 'no such demand'],
+    [['hold', 'a', '--reason', 'x', '--no-bounce'], /no-bounce/, 'nobody is told anyhow'],
+    [['override', 'a', '--reason', 'x'], /--demand: one of require/, 'what?'],
+    [['override', 'a', '--reason', 'x', '--demand'], /--demand/, 'what?'],
+    [['override', 'a', '--demand', 'none', '--reason', 'x'], /--demand: one of/, 'no such demand'],
     [
       ['override', 'a', '--demand', 'optional', '--reason', 'short'],
       /--reason: protection is taken away/,

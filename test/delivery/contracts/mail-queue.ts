@@ -38,4 +38,14 @@ export function mailQueueContract(make: () => Promise<MailQueueUnderTest>): void
     await queue.deadLetter(body, 'the body is not JSON');
     expect(await deadLetters()).toEqual([{ body, reason: 'the body is not JSON' }]);
   });
+
+  test('a dead letter that could be read is called as its record was', async () => {
+    const { queue, deadLetters } = await make();
+    const submittedAt = '2026-11-24T12:00:00.000Z';
+    const expiresAt = '2026-11-29T12:00:00.000Z';
+    await queue.deadLetter('{"mailFrom":""}', 'poison', { id: 'sqs-1', submittedAt, expiresAt });
+    const [letter] = await deadLetters();
+    const expected = { id: 'sqs-1', mailFrom: '', submittedAt, expiresAt };
+    expect(JSON.parse(letter?.body ?? '')).toEqual(expected);
+  });
 }
