@@ -1,4 +1,5 @@
 /** Reports through SES: what is handed over, how it is signed, and what comes of a refusal. */
+import { gzipSync } from 'node:zlib';
 import { SESv2Client } from '@aws-sdk/client-sesv2';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Ses, startSes } from '../../../bin/local/ses.ts';
@@ -6,6 +7,7 @@ import {
   createReportMailer,
   type MailReport,
 } from '../../../functions/adapters/aws/report-mailer.ts';
+import { createSignatureCheck } from '../../../functions/adapters/net/check-signatures.ts';
 import {
   fieldsNamed,
   formatMessage,
@@ -14,7 +16,10 @@ import {
 } from '../../../functions/protocol/message/message-parts.ts';
 import { composeReportMail } from '../../../functions/protocol/tlsrpt/report-mail.ts';
 import type { OutgoingReport } from '../../../functions/reporting/ports.ts';
+import { receiveReport } from '../../../functions/reporting/receive-report.ts';
 import { domain, ed25519, rsa, verdicts } from '../../protocol/dkim/keys.ts';
+import { createMemoryReceipts } from '../../reporting/memory-receipts.ts';
+import { keyRecords, resolverOf } from '../../reporting/report-mails.ts';
 import { clientConfig } from './local-aws.ts';
 
 const nowMs = Date.parse('2026-11-24T01:00:00Z');
@@ -116,6 +121,45 @@ describe('what SES gets', () => {
   test('goes to the A-labels of a domain beyond ASCII', async () => {
     await mailReport('r@bücher.example', report);
     expect(ses.messages.at(-1)?.recipients).toEqual(['r@xn--bcher-kva.example']);
+  });
+});
+
+describe('our own receiver counts it', () => {
+  const json = {
+    'organization-name': 'Football',
+    'date-range': {
+      'start-datetime': '2026-11-23T00:00:00Z',
+      'end-datetime': '2026-11-23T23:59:59Z',
+    },
+    'contact-info': from,
+    'report-id': report.reportId,
+    policies: [
+      {
+        policy: { 'policy-type': 'no-policy-found', 'policy-domain': 'a.example' },
+        summary: { 'total-successful-session-count': 4, 'total-failure-session-count': 0 },
+      },
+    ],
+  };
+
+  test.each([
+    ['tlsrpt', 'counted', 'a key for reports (RFC 8460 §3)'],
+    ['email:tlsrpt', 'counted', 'a key for mail and reports'],
+    ['other', 'unverified', 'a key for neither'],
+  ])('with s=%s in the key record: %s, %s', async (service, state, _reason) => {
+    await mailReport('r@a.example', { ...report, gzip: gzipSync(JSON.stringify(json)) });
+    const { receipt } = await receiveReport(
+      { way: 'mail', rawKey: 'raw', octets: lastRaw(), receivedAtMs: nowMs, isLastTry: true },
+      {
+        store: createMemoryReceipts(),
+        checkSignatures: createSignatureCheck(
+          resolverOf(keyRecords([rsa, ed25519], service)),
+          () => nowMs,
+        ),
+        own: { domains: ['a.example'], mxHosts: [] },
+        deadlineMs: nowMs,
+      },
+    );
+    expect(receipt).toMatchObject({ state, deviations: [], summary: { successes: 4 } });
   });
 });
 
