@@ -218,11 +218,11 @@ export function createBooks(options: BookOptions): Books {
     },
     recorded: (body, spec) => {
       if (spec.poison !== undefined) {
-        bodies.set(body, spec);
+        bodies.set(withoutIdentity(body), spec);
       }
     },
     deadLettered: (body, reason) => {
-      const spec = bodies.get(body);
+      const spec = bodies.get(withoutIdentity(body));
       if (spec === undefined) {
         violate(`a good record went to the dead letters: ${reason}: ${body.slice(0, 200)}`);
         return;
@@ -371,4 +371,15 @@ function readPolicy(item: Row): Omit<KnownPolicies[number], 'fromMs'> | undefine
       maxAgeSeconds: Number(value('max_age')[0]),
     },
   };
+}
+
+/** A record as its sender wrote it: a letter says by which id and times its message is known as well. */
+function withoutIdentity(body: string): string {
+  try {
+    const { id: _, submittedAt: _from, expiresAt: _until, ...rest } = JSON.parse(body);
+    return JSON.stringify(rest);
+  } catch {
+    // Poison that is not JSON goes to the dead letters as it is.
+    return body;
+  }
 }

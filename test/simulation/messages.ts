@@ -46,24 +46,33 @@ export interface Traffic {
   readonly chance: Chance;
   readonly recipientDomains: readonly string[];
   readonly senderDomains: readonly string[];
+  /** What every message has for a reverse-path; absent: an address of its own, as a rule. */
+  readonly mailFrom?: '';
 }
 
 export function makeMessage(
   number: number,
   atMs: number,
-  { chance, recipientDomains, senderDomains }: Traffic,
+  { chance, recipientDomains, senderDomains, mailFrom }: Traffic,
 ): MessageSpec {
-  const asks = chance.weigh({ nothing: 82, explicit: 8, tag: 4, header: 6 });
-  const count = Number(chance.weigh({ '1': 80, '2': 12, '4': 8 }));
+  // Crowds fail, and what their senders are told is long.
+  const isCrowd = chance.happens(0.004);
+  const asks = isCrowd ? 'explicit' : chance.weigh({ nothing: 82, explicit: 8, tag: 4, header: 6 });
+  const count = isCrowd
+    ? chance.between(40, 90)
+    : Number(chance.weigh({ '1': 80, '2': 12, '4': 8 }));
+  const from = mailFrom ?? (chance.happens(0.03) ? '' : `s${number}@${chance.pick(senderDomains)}`);
+  // What comes of a notification would be told to nobody: its tags are no tags.
+  const isTagRead = asks === 'tag' && from !== '';
   const one = chance.pick(recipientDomains);
-  const several = chance.happens(0.5);
+  const several = !isCrowd && chance.happens(0.5);
   const recipients = Array.from({ length: count }, (_, index): SpecifiedRecipient => {
     const domain = several ? chance.pick(recipientDomains) : one;
-    const local = `${chance.happens(0.02) ? 'unknown-' : ''}r${number}.${index}`;
+    const local = `${chance.happens(isCrowd ? 0.9 : 0.02) ? 'unknown-' : ''}r${number}.${index}`;
     const tag = asks === 'tag' && index === 0 ? '+requiretls' : '';
     const notify = chance.weigh({ default: 85, NEVER: 5, FAILURE: 5, SUCCESS: 5 });
     return {
-      address: `${local}@${domain}`,
+      address: `${local}${isTagRead ? '' : tag}@${domain}`,
       given: `${local}${tag}@${domain}`,
       domain,
       ...(notify !== 'default' && {
@@ -74,13 +83,13 @@ export function makeMessage(
   const poison = chance.happens(0.004)
     ? chance.pick(['not JSON', 'no recipients', 'bad base64', 'no such object'] as const)
     : undefined;
-  const from = chance.happens(0.03) ? '' : `s${number}@${chance.pick(senderDomains)}`;
   return {
     number,
     atMs,
     mailFrom: from,
     recipients,
-    demand: asks === 'header' ? 'optional' : asks === 'nothing' ? 'default' : 'require',
+    demand:
+      asks === 'header' ? 'optional' : asks === 'explicit' || isTagRead ? 'require' : 'default',
     explicit: asks === 'explicit',
     stored: chance.happens(0.08) && poison !== 'bad base64',
     named: chance.happens(0.7),

@@ -180,6 +180,17 @@ describe('a simulation that finds nothing is worth nothing: it finds', () => {
       },
       /not ended/,
     ],
+    [
+      'redacted notifications that stay in their record however large they are',
+      change('accept', (accept) => async (message, content) => {
+        const accepted = await accept(message, content);
+        const inlined = { data: Buffer.alloc(20_000, 'x').toString('base64') };
+        return accepted.map((part) =>
+          part.redacted === undefined ? part : { ...part, redacted: inlined },
+        );
+      }),
+      /not ended|failed in silence|dead letters/,
+    ],
   ])('%s', async (_what, spoil, complaint) => {
     const { violations } = await simulate({
       messages: 600,

@@ -21,7 +21,7 @@ import {
   requeue,
   type Spoil,
 } from './functions.ts';
-import { contentOf, isUnknownMailbox, makeMessage, recordOf } from './messages.ts';
+import { contentOf, isUnknownMailbox, makeMessage, recordOf, type Traffic } from './messages.ts';
 import { createNetwork } from './network.ts';
 import { createProcess, type SimulatedProcess } from './process.ts';
 import { createQueue, type Receipt } from './queue.ts';
@@ -330,10 +330,15 @@ function submitAll(
   clock.at(startMs, next);
   let isBacklogIn = backlog === 0;
   clock.at(startMs + hourMs, () => {
-    const quiet = { ...traffic, chance: createChance(7), recipientDomains: [deadDomain] };
+    const quiet: Traffic = {
+      ...traffic,
+      chance: createChance(7),
+      recipientDomains: [deadDomain],
+      mailFrom: '',
+    };
     for (let index = 0; index < backlog; index += 1) {
       const { poison: _poison, ...spec } = makeMessage(messages + index, clock.now(), quiet);
-      submit({ ...spec, mailFrom: '' });
+      submit(spec);
     }
     isBacklogIn = true;
   });
