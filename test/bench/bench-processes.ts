@@ -1,8 +1,13 @@
-/** The processes of the delivery benchmark: the sink, and each client by itself. */
+/** The processes of benchmarks: of delivery the sink and each client by itself, and one that builds reports. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { ClientOrder, LoadOrder, Taken } from './client-process.ts';
+import type { Built } from './report-building.ts';
 import type { SinkOrder, SinkPorts } from './smtp-sink.ts';
+import type { DaySize } from './tlsrpt-day.ts';
+
+/** Leaves room for the rest of a process of 512 MB. */
+const heapMegabytes = 320;
 
 export async function startSink(
   order: SinkOrder,
@@ -28,8 +33,21 @@ export function startClient(order: ClientOrder): ClientProcess {
   };
 }
 
-function start(file: string, order: object): ChildProcess {
-  const child = fork(new URL(file, import.meta.url).pathname, { stdio: 'inherit' });
+/** Builds the reports of a day, as far as 512 MB of memory allow it. */
+export async function buildInProcess(size: DaySize): Promise<Built> {
+  const child = start('./report-building.ts', size, [`--max-old-space-size=${heapMegabytes}`]);
+  try {
+    return await answer<Built>(child);
+  } finally {
+    child.kill();
+  }
+}
+
+function start(file: string, order: object, execArgv: readonly string[] = []): ChildProcess {
+  const child = fork(new URL(file, import.meta.url).pathname, {
+    stdio: 'inherit',
+    execArgv: [...execArgv],
+  });
   child.send(order);
   return child;
 }

@@ -7,7 +7,7 @@
  * The contracts are `ResultStore` and `ResultReader` in functions/reporting/ports.ts.
  */
 import { gunzipSync, gzipSync } from 'node:zlib';
-import type { WriteRequest } from '@aws-sdk/client-dynamodb';
+import type { AttributeValue, WriteRequest } from '@aws-sdk/client-dynamodb';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import type { UtcDay } from '../../protocol/tlsrpt/report.ts';
 import type { PolicyTally } from '../../protocol/tlsrpt/tally.ts';
@@ -37,9 +37,15 @@ const listedMax = 20_000;
 /** DynamoDB: 400 KB an item. Results are bounded (tally.ts) far below what compresses to this. */
 const gzipBytesMax = 350_000;
 
+/**
+ * Above this, results are compressed. What is smaller is one unit of writing (1 KB) anyhow, keys and record included; and to
+ * compress and unpack it would be most of the work of recording and building reports, which are made of millions of such.
+ */
+const plainBytesMax = 640;
+
 /** Both sides. `write` is one item for each of its results, and one more where a domain is new to this process. */
 export function createReportResults(options: Table): ResultStore & ResultReader {
-  let listed = new Set<string>();
+  const listed = new Set<string>();
   return {
     write: async (results) => {
       const isNew = ({ day, domain }: RecordedResults): boolean => !listed.has(`${day} ${domain}`);
@@ -51,7 +57,13 @@ export function createReportResults(options: Table): ResultStore & ResultReader 
         ...[...domains.values()].map(encodeDomain),
         ...results.map(encodeResults),
       ]);
-      listed = new Set([...(listed.size > listedMax ? [] : listed), ...domains.keys()]);
+      if (listed.size > listedMax) {
+        listed.clear();
+      }
+      // Not copied: this is done for every batch of messages.
+      for (const key of domains.keys()) {
+        listed.add(key);
+      }
     },
     async *domainsOf(day) {
       for (let index = 0; index < domainShards; index += 1) {
@@ -87,22 +99,31 @@ function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>):
 }
 
 function encodeResults(results: RecordedResults): WriteRequest {
-  const { id, day, domain, record, policies } = results;
-  const gzip = gzipSync(JSON.stringify(policies));
+  const { id, day, domain, record } = results;
+  return put({
+    // By the id, so that what is written once more takes its own place.
+    key: text(resultsKey(day, domain, shardOf(id, writerShards))),
+    entry: text(id),
+    policies: pack(results),
+    ...(record !== undefined && { record: text(record) }),
+    removeAtSeconds: removeAfter(day, keptDays),
+  });
+}
+
+/** JSON, or that compressed. */
+function pack({ domain, policies }: RecordedResults): AttributeValue {
+  const json = JSON.stringify(policies);
+  if (Buffer.byteLength(json) <= plainBytesMax) {
+    return text(json);
+  }
+  const gzip = gzipSync(json);
   if (gzip.length > gzipBytesMax) {
     throw new TransportSecurityError(
       'store-unavailable',
       `results of ${domain}: ${gzip.length} bytes, an item takes ${gzipBytesMax}`,
     );
   }
-  return put({
-    // By the id, so that what is written once more takes its own place.
-    key: text(resultsKey(day, domain, shardOf(id, writerShards))),
-    entry: text(id),
-    policies: { B: gzip },
-    ...(record !== undefined && { record: text(record) }),
-    removeAtSeconds: removeAfter(day, keptDays),
-  });
+  return { B: gzip };
 }
 
 function put(item: Item): WriteRequest {
@@ -124,13 +145,12 @@ function decodeResults(
   };
 }
 
-/** Written by {@link encodeResults} alone, so its inner shape is taken on trust. */
+/** Written by {@link pack} alone, so its inner shape is taken on trust. */
 function unpack(item: Item, domain: string): readonly PolicyTally[] {
   try {
-    const json = gunzipSync(item['policies']?.B ?? new Uint8Array(), {
-      maxOutputLength: 64 * 1_024 * 1_024,
-    });
-    return JSON.parse(json.toString()) as readonly PolicyTally[];
+    const { S: plain, B: gzip = new Uint8Array() } = item['policies'] ?? {};
+    const json = plain ?? gunzipSync(gzip, { maxOutputLength: 64 * 1_024 * 1_024 }).toString();
+    return JSON.parse(json) as readonly PolicyTally[];
   } catch (cause) {
     throw new TransportSecurityError('store-damaged', `results of ${domain} are not as written`, {
       cause,

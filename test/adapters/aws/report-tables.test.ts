@@ -1,5 +1,6 @@
 /** Results and reports on DynamoDB: what is written is read again, once, whoever else writes. */
 import { randomBytes } from 'node:crypto';
+import { PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createReportResults } from '../../../functions/adapters/aws/report-results.ts';
 import { createReportStates } from '../../../functions/adapters/aws/report-states.ts';
@@ -102,6 +103,42 @@ describe('results', () => {
       domains.map((domain, index) => result({ id: `r${index}`, domain, policies: [] })),
     );
     expect((await collect(one.domainsOf('2026-11-23'))).sort()).toEqual(domains.sort());
+  });
+
+  test('are compressed where they are large, which those of one batch are not', async () => {
+    const [small] = result().policies;
+    const lines = Array.from({ length: 100 }, (_, index) => `mx: mx${index}.a.example`);
+    const large = small && { ...small, policy: { ...small.policy, strings: lines } };
+    const written = [
+      result(),
+      result({ id: 'r2', policies: [large ?? expect.fail('there is no policy')] }),
+    ];
+    await process().write(written);
+    const { Items: items = [] } = await dynamoDb
+      .createClient()
+      .send(
+        new ScanCommand({ TableName: tableName, FilterExpression: 'attribute_exists(policies)' }),
+      );
+    expect(items.map((item) => [item['entry']?.S, Object.keys(item['policies'] ?? {})])).toEqual(
+      expect.arrayContaining([
+        ['r1', ['S']],
+        ['r2', ['B']],
+      ]),
+    );
+    const found = await collect(process().resultsOf('2026-11-23', 'a.example'));
+    expect(found).toEqual(expect.arrayContaining(written));
+  });
+
+  test('that are damaged are an error that names their domain', async () => {
+    await process().write([result()]);
+    const client = dynamoDb.createClient();
+    const { Items: items = [] } = await client.send(new ScanCommand({ TableName: tableName }));
+    const written = items.find((item) => item['policies'] !== undefined);
+    const Item = { ...written, policies: { S: '[{' } };
+    await client.send(new PutItemCommand({ TableName: tableName, Item }));
+    await expect(collect(process().resultsOf('2026-11-23', 'a.example'))).rejects.toThrow(
+      'results of a.example are not as written',
+    );
   });
 
   test('that would not fit into an item are refused, and the error says how large they are', async () => {
