@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib';
 import type { ReportSettings } from '../environment.ts';
 import {
   normalizeDestination,
-  parseTlsrptRecord,
   type ReportDestination,
+  selectTlsrptRecord,
 } from '../protocol/tlsrpt/record.ts';
 import {
   buildReport,
@@ -30,6 +30,9 @@ import type {
 
 /** RFC 8460 §5.2: a limit of ten megabytes is common among receivers; they unpack what they get. */
 const jsonBytesMax = 10_000_000;
+
+/** Destinations of all records of a day: one with a TTL of seconds may be another each time, with ten of its own. */
+const destinationsMax = 20;
 
 export interface FreezePorts {
   readonly results: Pick<ResultReader, 'resultsOf'>;
@@ -61,7 +64,7 @@ export async function buildDomainReport(
   }
   const found = await findDestinations(records, () => ports.lookUpRecord(job.domain, deadlineMs));
   if (Array.isArray(found)) {
-    const destinations = found.map((uri) => placeDestination(uri, ports));
+    const destinations = distinct(found.map((uri) => placeDestination(uri, ports)));
     const parts = buildParts({ ...job, ...ports.settings, policies });
     return { kind: 'report', report: { ...job, parts, frozenAtMs: nowMs, destinations } };
   }
@@ -101,10 +104,20 @@ async function findDestinations(
     }
     texts.push(lookup.text);
   }
-  const destinations = texts.flatMap(
-    (text): readonly ReportDestination[] => parseTlsrptRecord(text).destinations,
+  // Other mail servers pass records on as they are (collect-results.ts): one that is none loses itself only.
+  const selections = texts.map((text) => selectTlsrptRecord([text]));
+  const destinations = selections.flatMap((selection): readonly ReportDestination[] =>
+    selection.kind === 'record' ? selection.record.destinations : [],
   );
-  return [...new Set(destinations.map(({ uri }) => uri))];
+  return destinations.length > 0
+    ? destinations.map(({ uri }) => uri)
+    : { kind: 'unwanted', reason: `no record that can be used, of ${texts.length}` };
+}
+
+/** Each once, however often and however it is spelt; as many as a stranger may make us send to. */
+function distinct(destinations: readonly DestinationState[]): DestinationState[] {
+  const byPlace = Map.groupBy(destinations, ({ uri }) => normalizeDestination(uri));
+  return [...byPlace.values()].flatMap((group) => group.slice(0, 1)).slice(0, destinationsMax);
 }
 
 function placeDestination(uri: string, { settings, suppressed }: FreezePorts): DestinationState {

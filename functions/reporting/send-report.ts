@@ -70,12 +70,16 @@ export async function sendDomainReport(
   const isLastChance = nowMs >= frozen.frozenAtMs + retryForMs;
   const suppressed = await ports.suppressions.active(nowMs);
   const round = { frozen, suppressed, isLastChance, ports, deadlineMs };
-  const destinations: DestinationState[] = [];
-  for (const destination of frozen.destinations) {
-    destinations.push(await serve(destination, round));
+  const destinations = [...frozen.destinations];
+  try {
+    for (const [index, destination] of frozen.destinations.entries()) {
+      destinations[index] = await serve(destination, round);
+    }
+  } finally {
+    // A key that cannot be had, say, is no reason to send to the others once more.
+    await ports.reports.settle(job.day, job.domain, destinations, ports.now());
   }
-  await ports.reports.settle(job.day, job.domain, destinations, ports.now());
-  return conclude(destinations, ports.now());
+  return conclude(destinations, frozen, ports.now());
 }
 
 /** The report as frozen; it is frozen now where it is not yet. */
@@ -191,11 +195,18 @@ function fileNameOf({ day, domain }: FrozenReport, reportId: string, ports: Send
   });
 }
 
-function conclude(destinations: readonly DestinationState[], nowMs: number): JobOutcome {
+function conclude(
+  destinations: readonly DestinationState[],
+  { frozenAtMs }: Pick<FrozenReport, 'frozenAtMs'>,
+  nowMs: number,
+): JobOutcome {
   const pending = destinations.filter(({ state }) => state === 'pending');
   const isDelivered = destinations.some(({ state }) => state === 'delivered');
   if (isDelivered) {
-    return { kind: 'done', result: 'delivered', reason: 'delivered' };
+    // RFC 8460 §3: every destination is sent to; one that there was no time for has its turn yet.
+    return pending.some(({ attempts }) => attempts === 0)
+      ? { kind: 'later', atMs: nowMs + 60_000, reason: 'no time left for every destination' }
+      : { kind: 'done', result: 'delivered', reason: 'delivered' };
   }
   if (pending.length === 0) {
     const isFailed = destinations.some(({ state }) => state === 'failed');
@@ -205,5 +216,7 @@ function conclude(destinations: readonly DestinationState[], nowMs: number): Job
   const attempts = Math.max(1, ...pending.map((each) => each.attempts));
   const pause = pausesMinutes[Math.min(attempts, pausesMinutes.length) - 1] ?? 480;
   const reason = pending[0]?.detail ?? '';
-  return { kind: 'later', atMs: nowMs + pause * 60_000, reason };
+  // The last attempt is made when the day is over, not after it.
+  const lastMs = Math.max(nowMs + 60_000, frozenAtMs + retryForMs);
+  return { kind: 'later', atMs: Math.min(nowMs + pause * 60_000, lastMs), reason };
 }

@@ -10,8 +10,8 @@ const linesMax = 200;
 
 const deviationsMax = 50;
 
-/** Sums of this many sessions of this many reports are exact still. */
-const sessionsMax = 1_000_000_000_000;
+/** Ten thousand entries of so many, as a report may have, are a safe integer still: stores take no other. */
+const sessionsMax = 100_000_000_000;
 
 /** Deviations, as many as are worth reading. */
 export interface Notes {

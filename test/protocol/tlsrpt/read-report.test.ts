@@ -22,6 +22,22 @@ function reportOf(value: unknown): { report: ReceivedReport; deviations: readonl
   return read;
 }
 
+test('the sum of all that a report can claim is exact, and so can be kept', () => {
+  const detail = { 'result-type': 'x', 'failed-session-count': Number.MAX_SAFE_INTEGER };
+  const { report } = reportOf({
+    'date-range': { 'start-datetime': '2026-11-23T00:00:00Z' },
+    policies: [
+      {
+        policy: { 'policy-type': 'sts', 'policy-domain': 'a.example' },
+        'failure-details': Array.from({ length: 10_000 }, () => detail),
+      },
+    ],
+  });
+  const [policy] = report.policies;
+  expect(policy?.details).toHaveLength(10_000);
+  expect(Number.isSafeInteger(policy?.failures)).toBe(true);
+});
+
 describe('by the book', () => {
   test('RFC 8460 Appendix B; its mx-host is a text, against §4.4', () => {
     const { report, deviations } = reportOf(companyX);
