@@ -76,7 +76,11 @@ export function createClients(cloud: Cloud, process: SimulatedProcess, weather: 
     send: (command: Command) => call(command, apply, { cloud, process, weather }),
   });
   return {
-    dynamoDb: client((command) => applyToTable(cloud, command, weather)) as DynamoDBClient,
+    dynamoDb: client((command) => {
+      const result = applyToTable(cloud, command, weather);
+      noteHandled(cloud, command, process);
+      return result;
+    }) as DynamoDBClient,
     sqs: client((command) => applyToQueue(cloud, command, weather)) as SQSClient,
     s3: client((command) => applyToBucket(cloud, command, process)) as S3Client,
   };
@@ -110,6 +114,14 @@ async function call(
   }
   await process.pass(0);
   return result;
+}
+
+/** The row of a delivery that was written tells whose task the rest is. */
+function noteHandled({ bucket }: Cloud, { input }: Command, process: SimulatedProcess): void {
+  const { id, part } = (input as { Key?: Item }).Key ?? {};
+  if (id?.S !== undefined && part?.S !== undefined) {
+    bucket.rowHandled(`${id.S} ${part.S}`, process);
+  }
 }
 
 /** What the simulation does not know is no failure of AWS, which the functions would take it for. */

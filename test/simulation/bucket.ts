@@ -11,6 +11,8 @@ export interface SimulatedBucket {
   delete(key: string): void;
   /** An item of the message table was written. */
   rowWritten(item: Item): void;
+  /** Who wrote it, where it is the row of a delivery: `id part`. */
+  rowHandled(row: string, by: SimulatedProcess): void;
   /** What stays at the end, and nothing explains. */
   leftBehind(): string[];
   readonly size: number;
@@ -31,13 +33,26 @@ export function createBucket(options: {
   const objects = new Map<string, Uint8Array>();
   /** Unfinished rows that name an object, by its key. */
   const needs = new Map<string, Set<string>>();
-  /** Every key that a row has named. */
-  const named = new Set<string>();
+  /** The rows that have named a key. */
+  const named = new Map<string, Set<string>>();
+  const namedBy = new Map<string, Set<string>>();
+  /** Who wrote last to a row that names a key: whoever finished it had to remove the object. */
+  const handlers = new Map<string, Touch | undefined>();
   /** Keys of what was removed: who puts it again got its record a second time. */
   const removed = new Set<string>();
   const touches = new Map<string, Touch[]>();
   const touch = (key: string, by: SimulatedProcess): void => {
     touches.set(key, [...(touches.get(key) ?? []), { by, atMs: options.nowMs() }]);
+  };
+  /** A finished row needs nothing, whatever it names still or names no more. */
+  const forget = (row: string): void => {
+    for (const key of namedBy.get(row) ?? []) {
+      const rows = needs.get(key);
+      rows?.delete(row);
+      if (rows?.size === 0) {
+        needs.delete(key);
+      }
+    }
   };
   return {
     put: (key, octets, by) => {
@@ -65,18 +80,18 @@ export function createBucket(options: {
       const row = `${item['id']?.S} ${item['part']?.S}`;
       const isFinished = item['removeAtSeconds'] !== undefined;
       for (const key of keysOf(item)) {
-        named.add(key);
-        const rows = needs.get(key) ?? new Set();
-        if (isFinished) {
-          rows.delete(row);
-        } else {
-          rows.add(row);
-        }
-        if (rows.size > 0) {
-          needs.set(key, rows);
-        } else {
-          needs.delete(key);
-        }
+        named.set(key, (named.get(key) ?? new Set()).add(row));
+        handlers.set(row, handlers.get(row));
+        namedBy.set(row, (namedBy.get(row) ?? new Set()).add(key));
+        needs.set(key, (needs.get(key) ?? new Set()).add(row));
+      }
+      if (isFinished) {
+        forget(row);
+      }
+    },
+    rowHandled: (row, by) => {
+      if (handlers.has(row)) {
+        handlers.set(row, { by, atMs: options.nowMs() });
       }
     },
     leftBehind: () =>
@@ -87,7 +102,10 @@ export function createBucket(options: {
           !removed.has(key) &&
           // A notification as it was before it was accepted is the lifecycle's to remove.
           (named.has(key) || !key.startsWith('content/dsn-')) &&
-          !(touches.get(key) ?? []).some(({ by, atMs }) => by.isTroubled(atMs - touchMs)),
+          ![
+            ...(touches.get(key) ?? []),
+            ...[...(named.get(key) ?? [])].map((row) => handlers.get(row)),
+          ].some((touched) => touched?.by.isTroubled(touched.atMs - touchMs)),
       ),
     get size() {
       return objects.size;
@@ -100,11 +118,8 @@ function keysOf(item: Item): string[] {
   if (item['part']?.S?.startsWith('delivery#') !== true) {
     return [];
   }
-  const content = item['content']?.S;
-  const envelope = item['envelope']?.S ?? '';
-  const { redacted } = envelope.includes('"redacted"')
-    ? (JSON.parse(envelope) as { redacted?: { key?: string } })
-    : {};
-  const { key } = content === undefined ? {} : (JSON.parse(content) as { key?: string });
-  return [key, redacted?.key].filter((each) => each !== undefined);
+  return [item['content']?.S, item['redacted']?.S].flatMap((reference) => {
+    const { key } = reference === undefined ? {} : (JSON.parse(reference) as { key?: string });
+    return key === undefined ? [] : [key];
+  });
 }

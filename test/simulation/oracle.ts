@@ -50,6 +50,9 @@ export interface Question {
 /** A policy is remembered for five minutes, a failed fetch stands for five more, and clocks differ by as much. */
 const knowledgeMs = 15 * 60_000;
 
+/** By how much the clock of a function may be ahead. */
+const skewMsMax = 5 * 60_000;
+
 /** Undefined where the channel was in order; else what was wrong with it. */
 export function judgeChannel(question: Question): string | undefined {
   const { domain, channel, sinceMs, nowMs } = question;
@@ -139,17 +142,35 @@ function complain(
   if (demand === 'optional') {
     return undefined;
   }
-  const excepted = (name: 'mta-sts' | 'dane'): boolean =>
-    domain.settings.exceptions.some(
-      (each) => each.policy === name && each.untilMs > ms - knowledgeMs,
-    );
-  const enforced = policy?.mode === 'enforce' && !excepted('mta-sts') ? policy : undefined;
-  return (
-    complainOfPolicy(enforced, channel, shown) ??
-    (excepted('dane') ? undefined : complainOfDane(host, channel, shown)) ??
-    (domain.settings.daneOnly ? complainOfDaneOnly(at, host) : undefined) ??
-    (demand === 'require' ? complainOfRequire({ at, host, shown, channel, enforced }) : undefined)
-  );
+  let complaint: string | undefined;
+  for (const isStsExcepted of mayBeExcepted(domain, 'mta-sts', ms)) {
+    for (const isDaneExcepted of mayBeExcepted(domain, 'dane', ms)) {
+      const enforced = policy?.mode === 'enforce' && !isStsExcepted ? policy : undefined;
+      complaint =
+        complainOfPolicy(enforced, channel, shown) ??
+        (isDaneExcepted ? undefined : complainOfDane(host, channel, shown)) ??
+        (domain.settings.daneOnly ? complainOfDaneOnly(at, host) : undefined) ??
+        (demand === 'require'
+          ? complainOfRequire({ at, host, shown, channel, enforced })
+          : undefined);
+      if (complaint === undefined) {
+        return undefined;
+      }
+    }
+  }
+  return complaint;
+}
+
+/** Whether an exception counts: close to its end clocks differ, and both may be. */
+function mayBeExcepted(
+  { settings }: Domain,
+  policy: 'mta-sts' | 'dane',
+  ms: number,
+): readonly boolean[] {
+  const ends = settings.exceptions.filter((each) => each.policy === policy);
+  const mayCount = ends.some(({ untilMs }) => untilMs > ms - knowledgeMs);
+  const mayNotCount = ends.every(({ untilMs }) => untilMs <= ms + skewMsMax);
+  return [...(mayCount ? [true] : []), ...(mayNotCount ? [false] : [])];
 }
 
 function complainOfPolicy(
