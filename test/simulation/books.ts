@@ -2,7 +2,7 @@
  * The books of a run: who was sent what, what arrived where and over what, and whether it all adds up.
  *
  * Every recipient ends as delivered, bounced, or dropped with a record; what arrives twice was said to be taken, and
- * that was never written down; no content goes over a channel that the oracle forbids.
+ * that was never written down; what is refused is never sent; no content goes over a channel that the oracle forbids.
  */
 import { createHash } from 'node:crypto';
 import { contentMark, type MessageSpec, readAddress, type SpecifiedRecipient } from './messages.ts';
@@ -22,6 +22,8 @@ export interface Books {
   deadLettered(body: string, reason: string): void;
   /** Remembers which record is whose. */
   recorded(body: string, spec: MessageSpec): void;
+  /** What the client of a message that came by HTTP heard of it in the end. */
+  handedIn(spec: MessageSpec, heard: HandedIn): void;
   arrived(arrival: Arrival): void;
   /** An item of the message table was written. */
   rowWritten(item: Row): void;
@@ -32,6 +34,9 @@ export interface Books {
 
 type Row = Parameters<Parameters<SimulatedTable['observe']>[0]>[0];
 
+/** What the client of a message heard in the end. `interrupted`: some of the message may be on its way. */
+export type HandedIn = 'accepted' | 'refused' | 'interrupted' | 'unanswered';
+
 export interface Summary {
   readonly recipients: number;
   readonly delivered: number;
@@ -40,6 +45,8 @@ export interface Summary {
   readonly dropped: number;
   /** Of records that nobody can deliver. */
   readonly deadLettered: number;
+  /** Never taken in: refused, or handed in by a client that gave up. */
+  readonly refused: number;
   /** Copies beyond the first. */
   readonly duplicates: number;
   readonly notifications: number;
@@ -84,6 +91,7 @@ export function createBooks(options: BookOptions): Books {
   const accounts = new Map<string, Account>();
   const bodies = new Map<string, MessageSpec>();
   const deadLettered = new Set<number>();
+  const heardOf = new Map<number, HandedIn>();
   /** Row of each recipient: keys of the message table. */
   const rows = new Map<string, { readonly id: string; readonly part: string }>();
   const seenRows = new Set<string>();
@@ -229,6 +237,9 @@ export function createBooks(options: BookOptions): Books {
       }
       deadLettered.add(spec.number);
     },
+    handedIn: (spec, heard) => {
+      heardOf.set(spec.number, heard);
+    },
     arrived: (arrival) => {
       for (const address of arrival.part.recipients) {
         const read = readAddress(address);
@@ -277,13 +288,14 @@ export function createBooks(options: BookOptions): Books {
       known.set(name, list);
     },
     close: ({ isWhole }) => {
-      const counts = { delivered: 0, bounced: 0, dropped: 0, deadLettered: 0 };
+      const counts = { delivered: 0, bounced: 0, dropped: 0, deadLettered: 0, refused: 0 };
       const delays: number[] = [];
       const lines: string[] = [];
       for (const [address, account] of accounts) {
         const end = judgeEnd(account, {
           state: stateOf(rows.get(address), address),
           isDeadLettered: deadLettered.has(account.spec.number),
+          heard: heardOf.get(account.spec.number),
           noticeStates: (notices.get(account.spec.number) ?? []).map((key) =>
             stateOf(key, account.spec.mailFrom),
           ),
@@ -327,10 +339,21 @@ function judgeEnd(
   facts: {
     readonly state: string | undefined;
     readonly isDeadLettered: boolean;
+    readonly heard: HandedIn | undefined;
     readonly noticeStates: readonly (string | undefined)[];
   },
 ): string {
-  const { state, isDeadLettered, noticeStates } = facts;
+  const { state, isDeadLettered, noticeStates, heard } = facts;
+  const isUntouched = state === undefined && receptions.length === 0;
+  if (heard === 'refused') {
+    return isUntouched ? 'refused' : `sent on although it was refused: its row says ${state}`;
+  }
+  if (spec.way === 'http' && spec.poison !== undefined) {
+    return `poison (${spec.poison}) that was ${heard}`;
+  }
+  if ((heard === 'unanswered' || heard === 'interrupted') && isUntouched) {
+    return 'refused';
+  }
   if (spec.poison !== undefined) {
     return isDeadLettered && receptions.length === 0
       ? 'deadLettered'

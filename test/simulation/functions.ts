@@ -21,6 +21,7 @@ import { requeueWaiting, type WaitingPorts } from '../../functions/delivery/requ
 import type { DeliverySettings } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
+import type { SubmitContext } from '../../functions/submission/submit-message.ts';
 import {
   type Cloud,
   createClients,
@@ -47,6 +48,9 @@ export interface Installation {
 export interface Spoil {
   readonly delivery?: (ports: DeliveryPorts) => DeliveryPorts;
   readonly requeue?: (ports: WaitingPorts) => WaitingPorts;
+  readonly submission?: (context: SubmitContext) => SubmitContext;
+  /** What becomes of a request's key. */
+  readonly key?: (key: string) => string;
 }
 
 export const bucket = 'mail';

@@ -26,6 +26,8 @@ export interface MessageSpec {
   /** In the bucket, not in the record. */
   readonly stored: boolean;
   readonly named: boolean;
+  /** By which door it comes in. */
+  readonly way: 'sqs' | 'http';
 }
 
 /** Marks content of a message itself, wherever it turns up. */
@@ -93,6 +95,8 @@ export function makeMessage(
     explicit: asks === 'explicit',
     stored: chance.happens(0.08) && poison !== 'bad base64',
     named: chance.happens(0.7),
+    // What is no JSON is no request either.
+    way: chance.happens(0.35) && poison !== 'not JSON' ? 'http' : 'sqs',
     ...(poison !== undefined && { poison }),
   };
 }
@@ -114,20 +118,27 @@ export function contentOf(spec: MessageSpec): string {
   ].join('\r\n');
 }
 
-/** The record of a message, in the minimal form. `bucket`, `key`: where its content was put, if it was. */
-export function recordOf(spec: MessageSpec, bucket: string, key: string): string {
+/** Where content was put, if it was. */
+export type ContentPlace =
+  | { readonly bucket: string; readonly key: string }
+  | { readonly upload: string };
+
+/** The record of a message, in the minimal form; or the body of a request, for a message that comes by HTTP. */
+export function recordOf(spec: MessageSpec, place: ContentPlace): string {
   if (spec.poison === 'not JSON') {
     return `{"n": ${spec.number}`;
   }
   const content =
     spec.stored || spec.poison === 'no such object'
-      ? { bucket, key: spec.poison === 'no such object' ? `${key}-lost` : key }
+      ? spec.poison === 'no such object'
+        ? lostPlace(place)
+        : place
       : {
           data:
             spec.poison === 'bad base64' ? '====' : Buffer.from(contentOf(spec)).toString('base64'),
         };
   return JSON.stringify({
-    ...(spec.named && { id: `m${spec.number}` }),
+    ...(spec.named && spec.way === 'sqs' && { id: `m${spec.number}` }),
     mailFrom: spec.mailFrom,
     rcptTo:
       spec.poison === 'no recipients'
@@ -139,4 +150,11 @@ export function recordOf(spec: MessageSpec, bucket: string, key: string): string
     ...(spec.explicit && { requireTls: true }),
     content,
   });
+}
+
+/** A place that nothing was put in. */
+function lostPlace(place: ContentPlace): ContentPlace {
+  return 'upload' in place
+    ? { upload: place.upload.replace(/^0/, 'x') }
+    : { ...place, key: `${place.key}-lost` };
 }

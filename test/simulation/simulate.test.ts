@@ -1,6 +1,7 @@
 /** The books of small runs balance, and those of runs with a bug in them do not. */
 import { describe, expect, test } from 'vitest';
 import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
+import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import { findGrowth } from './backlog.ts';
 import type { Spoil } from './functions.ts';
 import { simulate } from './simulate.ts';
@@ -8,10 +9,10 @@ import { simulate } from './simulate.ts';
 test('1,500 messages: every recipient has an end, and none is sent what it must not be', async () => {
   const result = await simulate({ messages: 1_500, seed: 20260101 });
   expect(result.violations).toEqual([]);
-  const { delivered, bounced, dropped, deadLettered, recipients } = result;
-  expect(delivered + bounced + dropped + deadLettered).toBe(recipients);
+  const { delivered, bounced, dropped, deadLettered, refused, recipients } = result;
+  expect(delivered + bounced + dropped + deadLettered + refused).toBe(recipients);
   // The run had everything in it that can go wrong.
-  for (const count of [bounced, dropped, deadLettered, result.killed, result.faults]) {
+  for (const count of [bounced, dropped, deadLettered, refused, result.killed, result.faults]) {
     expect(count).toBeGreaterThan(0);
   }
 });
@@ -49,6 +50,17 @@ function change<K extends keyof DeliveryPorts>(
   spoil: (port: DeliveryPorts[K]) => DeliveryPorts[K],
 ): Spoil {
   return { delivery: (ports) => ({ ...ports, [name]: spoil(ports[name]) }) };
+}
+
+/** What a submission is taken in with, changed. */
+function submission(spoil: NonNullable<Spoil['submission']>): Spoil {
+  return { submission: spoil };
+}
+
+/** Gives a key another name each time. */
+function renamed(): (key: string) => string {
+  let count = 0;
+  return (key) => `${key} ${++count}`;
 }
 
 describe('a simulation that finds nothing is worth nothing: it finds', () => {
@@ -190,6 +202,42 @@ describe('a simulation that finds nothing is worth nothing: it finds', () => {
         );
       }),
       /not ended|failed in silence|dead letters/,
+    ],
+    [
+      'submissions that are noted as queued before they are',
+      submission((context) => ({
+        ...context,
+        wholes: {
+          ...context.wholes,
+          keep: async (whole) => {
+            const kept = await context.wholes.keep(whole);
+            await context.wholes.markQueued(whole.id);
+            return kept;
+          },
+        },
+      })),
+      /not ended/,
+    ],
+    [
+      'keys of which every request makes another one',
+      { key: renamed() },
+      /two rows|made two messages/,
+    ],
+    [
+      'messages that are enqueued and then refused',
+      submission((context) => ({
+        ...context,
+        enqueue: async (messages) => {
+          await context.enqueue(messages);
+          throw new TransportSecurityError('content-invalid', 'a bug');
+        },
+      })),
+      /although it was refused/,
+    ],
+    [
+      'answers without a record',
+      submission((context) => ({ ...context, enqueue: async () => {} })),
+      /not ended/,
     ],
   ])('%s', async (_what, spoil, complaint) => {
     const { violations } = await simulate({

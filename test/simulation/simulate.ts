@@ -8,6 +8,7 @@ import type { Cloud } from './aws.ts';
 import { createBooks, type Summary } from './books.ts';
 import { createBucket } from './bucket.ts';
 import { type Chance, createChance } from './chance.ts';
+import { handIn } from './clients.ts';
 import { createVirtualClock, type VirtualClock } from './clock.ts';
 import { makeCalmWorld, makeDeadDomain, makeWorld, type World } from './domains.ts';
 import type { Item } from './expressions.ts';
@@ -300,23 +301,36 @@ function createWeather(clock: VirtualClock, chance: Chance): Installation['weath
 
 /** Messages come in evenly over a day. Gives whether all of them have. */
 function submitAll(
-  { messages, seed, backlog = 0 }: SimulationOptions,
-  { clock, cloud }: Run,
+  { messages, seed, backlog = 0, isCalm = false }: SimulationOptions,
+  run: Run,
   { world, books }: { readonly world: World; readonly books: ReturnType<typeof createBooks> },
 ): () => boolean {
   const names = [...world.domains.values()].flatMap(({ name, share }) =>
     name === deadDomain ? [] : Array.from({ length: share }, () => name),
   );
+  const { clock, cloud } = run;
+  const clientele = { installation: run, clock, books, mishaps: isCalm ? 0 : 0.1 };
+  let open = 0;
   // Messages have a chance of their own, so that they are the same whatever else happens.
   const traffic = { chance: createChance(seed), recipientDomains: names, senderDomains: names };
   let submitted = 0;
   const submit = (spec: ReturnType<typeof makeMessage>): void => {
     books.specify(spec);
+    if (spec.way === 'http') {
+      open += 1;
+      handIn(spec, `key ${spec.number}`, clientele).then(
+        () => {
+          open -= 1;
+        },
+        (error: unknown) => run.observe({ kind: 'fault', error }),
+      );
+      return;
+    }
     const key = `in/${spec.number}`;
     if (spec.stored) {
       cloud.bucket.put(key, Buffer.from(contentOf(spec)));
     }
-    const body = recordOf(spec, bucket, key);
+    const body = recordOf(spec, { bucket, key });
     books.recorded(body, spec);
     cloud.queue.send(body);
   };
@@ -338,11 +352,11 @@ function submitAll(
     };
     for (let index = 0; index < backlog; index += 1) {
       const { poison: _poison, ...spec } = makeMessage(messages + index, clock.now(), quiet);
-      submit(spec);
+      submit({ ...spec, way: 'sqs' });
     }
     isBacklogIn = true;
   });
-  return () => submitted >= messages && isBacklogIn;
+  return () => submitted >= messages && open === 0 && isBacklogIn;
 }
 
 /** Calls the delivery function with what is in the queue, as the event source mapping does. */
