@@ -154,12 +154,16 @@ function readTagging(
 }
 
 /**
- * Whether tags and rules apply. A bounce or the like, whose return path is empty, is protected as the message that it is
- * about, by its own `requireTls`: asked for more it would be dropped where a host has no REQUIRETLS, with nobody to tell.
- * Its recipient is a return path as somebody wrote it, tag and all.
+ * Whether tags and rules apply. A notification of ours is protected as the message that it is about, by its own
+ * `requireTls`: asked for more it would be dropped where a host has no REQUIRETLS, with nobody to tell. Its recipient is a
+ * return path as somebody wrote it, tag and all. Whatever else has an empty return path is mail like any other.
  */
-function isTaggable({ mailFrom }: QueueMessage, settings: PrepareRules['settings']): boolean {
-  return settings.requireTls && mailFrom !== '';
+function isTaggable(
+  { mailFrom, notificationOf }: QueueMessage,
+  settings: PrepareRules['settings'],
+): boolean {
+  const isNotification = mailFrom === '' && notificationOf !== undefined;
+  return settings.requireTls && !isNotification;
 }
 
 function readRecipients(

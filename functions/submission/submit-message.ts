@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { TransportSecurityError } from '../protocol/errors.ts';
+import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
 import { fieldProblem, type Problem } from '../protocol/problem.ts';
 import { type AcceptContext, acceptMessage } from './accept-message.ts';
 import type { ContentReference, PreparedMessage, QueueMessage } from './queue-message.ts';
@@ -94,15 +94,38 @@ async function repeat(
   if (context.now() >= Date.parse(known.submittedAt) + context.historyDays * dayMs) {
     return { problem: interrupted };
   }
-  const accepted = await accept(request, known, context);
-  if ('problem' in accepted) {
-    return accepted;
-  }
+  const accepted = await acceptAgain(request, known, context);
   // A rule, a setting or an exception changed meanwhile: the parts might now be other messages than those sent before.
-  return isDeepStrictEqual(accepted.whole, known)
+  return accepted !== undefined && isDeepStrictEqual(accepted.whole, known)
     ? enqueue(request, accepted, context)
     : { problem: interrupted };
 }
+
+/** Undefined where it would be refused now: the answer must not say that of what may be under way. */
+async function acceptAgain(
+  request: SubmitRequest,
+  known: WholeMessage,
+  context: SubmitContext,
+): Promise<Accepted | undefined> {
+  try {
+    const accepted = await accept(request, known, context);
+    return 'problem' in accepted ? undefined : accepted;
+  } catch (error) {
+    if (error instanceof TransportSecurityError && refusals.has(error.code)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** What acceptance throws of the message itself, and not of what it needs. */
+const refusals: ReadonlySet<FailureCode> = new Set([
+  'content-invalid',
+  'content-missing',
+  'mail-loop',
+  'queue-message-invalid',
+  'requiretls-disabled',
+]);
 
 interface Accepted {
   readonly whole: WholeMessage;

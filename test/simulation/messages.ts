@@ -64,8 +64,6 @@ export function makeMessage(
     ? chance.between(40, 90)
     : Number(chance.weigh({ '1': 80, '2': 12, '4': 8 }));
   const from = mailFrom ?? (chance.happens(0.03) ? '' : `s${number}@${chance.pick(senderDomains)}`);
-  // What comes of a notification would be told to nobody: its tags are no tags.
-  const isTagRead = asks === 'tag' && from !== '';
   const one = chance.pick(recipientDomains);
   const several = !isCrowd && chance.happens(0.5);
   const recipients = Array.from({ length: count }, (_, index): SpecifiedRecipient => {
@@ -74,7 +72,7 @@ export function makeMessage(
     const tag = asks === 'tag' && index === 0 ? '+requiretls' : '';
     const notify = chance.weigh({ default: 85, NEVER: 5, FAILURE: 5, SUCCESS: 5 });
     return {
-      address: `${local}${isTagRead ? '' : tag}@${domain}`,
+      address: `${local}@${domain}`,
       given: `${local}${tag}@${domain}`,
       domain,
       ...(notify !== 'default' && {
@@ -90,8 +88,7 @@ export function makeMessage(
     atMs,
     mailFrom: from,
     recipients,
-    demand:
-      asks === 'header' ? 'optional' : asks === 'explicit' || isTagRead ? 'require' : 'default',
+    demand: asks === 'header' ? 'optional' : asks === 'nothing' ? 'default' : 'require',
     explicit: asks === 'explicit',
     stored: chance.happens(0.08) && poison !== 'bad base64',
     named: chance.happens(0.7),

@@ -46,6 +46,11 @@ const prepare = (
 ): PreparedMessage[] =>
   prepareMessage(message(over), handIn(header), { settings: options, controls, nowMs });
 
+const notification = {
+  mailFrom: '',
+  notificationOf: { id: 'm-0', domain: 'y.example', attempt: 1 },
+} as const;
+
 describe('the demand', () => {
   const optional = `TLS-Required: No\r\n${plain}`;
   test.each([
@@ -57,12 +62,24 @@ describe('the demand', () => {
     [to('a@x.example', 'b+requiretls@x.example'), plain, 'require', 'one tag speaks for all'],
     [{ requireTls: false }, plain, 'default', 'not asked for'],
     [
-      { mailFrom: '', ...to('a+requiretls@x.example') },
+      { ...notification, ...to('a+requiretls@x.example') },
       plain,
       'default',
-      'an empty return path: the tag is part of a return path that somebody wrote',
+      'a notification: the tag is part of a return path that somebody wrote',
     ],
-    [{ mailFrom: '', requireTls: true }, plain, 'require', 'but it may ask for it'],
+    [{ ...notification, requireTls: true }, plain, 'require', 'but it may ask for it'],
+    [
+      { mailFrom: '', ...to('a+requiretls@x.example') },
+      plain,
+      'require',
+      'an empty return path alone makes no notification',
+    ],
+    [
+      { ...notification, mailFrom: 'a@sender.example', ...to('a+requiretls@x.example') },
+      plain,
+      'require',
+      'nor does a reference alone',
+    ],
   ])('%#: %j gives %s (%s)', (over, header, expected, _why) => {
     expect(prepare(over, header)[0]?.prepared.demand).toBe(expected);
   });
@@ -291,21 +308,22 @@ describe('the split', () => {
   });
 });
 
-describe('an empty return path', () => {
+describe('a notification', () => {
   const all: Settings = {
     ...settings,
     rules: [{ name: 'all', match: { bytesMin: 0 }, action: 'require' }],
   };
 
   test.each([
-    ['', 'default', 'a bounce is not made to be dropped'],
-    ['alice@sender.example', 'require', 'any other mail is'],
-  ])('a rule for all mail, from <%s>: %s (%s)', (mailFrom, demand, _why) => {
-    expect(prepare({ mailFrom }, plain, all)[0]?.prepared.demand).toBe(demand);
+    [notification, 'default', 'it is not made to be dropped'],
+    [{ mailFrom: '' }, 'require', 'other mail with an empty return path is tagged'],
+    [{ ...notification, mailFrom: 'alice@sender.example' }, 'require', 'as is any mail'],
+  ])('a rule for all mail, %j: %s (%s)', (over, demand, _why) => {
+    expect(prepare(over, plain, all)[0]?.prepared.demand).toBe(demand);
   });
 
   test('goes to the address as it is written, tag and all', () => {
-    const [only] = prepare({ mailFrom: '', ...to('a+requiretls@x.example') });
+    const [only] = prepare({ ...notification, ...to('a+requiretls@x.example') });
     expect(only?.rcptTo).toEqual([{ address: 'a+requiretls@x.example' }]);
   });
 });

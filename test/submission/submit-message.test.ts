@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Controls } from '../../functions/submission/ports.ts';
 import type { Submission } from '../../functions/submission/submission.ts';
 import { type SubmitResult, submitMessage } from '../../functions/submission/submit-message.ts';
 import {
@@ -278,30 +279,65 @@ describe('the process ends at any moment, and the message is handed in again', (
 });
 
 describe('what was interrupted is not ended in another way', () => {
-  async function interrupted(): Promise<SubmitWorld> {
-    const world = createSubmitWorld();
-    await dieAt(7, world, () => submit(world, { key: 'k' }));
+  /** Dies once the parts are in the queue. */
+  async function interrupted(world: SubmitWorld, given: Submission): Promise<void> {
+    const trial = createSubmitWorld();
+    for (const [key, content] of world.objects) {
+      trial.objects.set(key, content);
+    }
+    let sentAt = 0;
+    trial.at = ({ call, phase, index }) => {
+      sentAt = call === 'enqueue' && phase === 'after' ? index : sentAt;
+    };
+    await submit(trial, { key: 'k', submission: given });
+    await dieAt(sentAt, world, () => submit(world, { key: 'k', submission: given }));
     expect(world.sent).toHaveLength(2);
-    return world;
   }
 
-  test.each<[string, (world: SubmitWorld) => void]>([
+  const inBucket = submission({}, { kind: 'upload', key: 'uploads/u' });
+  const exception: Controls['exceptions'][number] = {
+    domain: 'a.example',
+    policy: 'mta-sts',
+    reason: 'their policy is out of date',
+    author: 'ops',
+    expires: '2027-01-01T00:00:00Z',
+  };
+
+  test.each<[string, Submission, (world: SubmitWorld) => void]>([
     [
       'a rule was made meanwhile',
+      submission(),
       (world) => {
         world.controls = { rules: [{ name: 'r', match: {}, action: 'require' }], exceptions: [] };
       },
     ],
     [
+      'an exception was made meanwhile that refuses it',
+      submission({ requireTls: true }),
+      (world) => {
+        world.controls = { rules: [], exceptions: [exception] };
+      },
+    ],
+    [
+      'its upload is gone',
+      inBucket,
+      (world) => {
+        world.objects.delete('uploads/u');
+      },
+    ],
+    [
       'rows of the first try may be gone',
+      submission(),
       (world) => {
         world.nowMs += 30 * 86_400_000;
       },
     ],
-  ])('%s', async (_what, change) => {
-    const world = await interrupted();
+  ])('%s', async (_what, given, change) => {
+    const world = createSubmitWorld();
+    world.objects.set('uploads/u', octets);
+    await interrupted(world, given);
     change(world);
-    expect(await submit(world, { key: 'k' })).toMatchObject({
+    expect(await submit(world, { key: 'k', submission: given })).toMatchObject({
       problem: { status: 409, code: 'submission-interrupted' },
     });
     expect(world.sent).toHaveLength(2);
