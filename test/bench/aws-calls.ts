@@ -6,11 +6,11 @@
 import { deliverySettings } from '../delivery-settings.ts';
 import { createChance } from '../simulation/chance.ts';
 import { createVirtualClock } from '../simulation/clock.ts';
+import { createCloud } from '../simulation/cloud.ts';
 import { makeQuietDomain } from '../simulation/domains.ts';
 import { createDelivery } from '../simulation/functions.ts';
 import { createNetwork } from '../simulation/network.ts';
 import { createProcess } from '../simulation/process.ts';
-import { createCloud } from '../simulation/simulate.ts';
 import type { Measurement } from './report.ts';
 
 const batch = 10;

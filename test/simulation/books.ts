@@ -5,10 +5,12 @@
  * that was never written down; what is refused is never sent; no content goes over a channel that the oracle forbids.
  */
 import { createHash } from 'node:crypto';
-import { contentMark, type MessageSpec, readAddress, type SpecifiedRecipient } from './messages.ts';
+import { type Account, type HandedIn, judgeEnd } from './ends.ts';
+import type { Item } from './expressions.ts';
+import { createPolicyLedger } from './known-policies.ts';
+import { contentMark, type MessageSpec, readAddress } from './messages.ts';
 import type { Arrival } from './network.ts';
-import { type Demand, judgeChannel, type KnownPolicies } from './oracle.ts';
-import type { FinalReply } from './peer.ts';
+import { type Demand, judgeChannel } from './oracle.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { SimulatedTable } from './table.ts';
 import type { Domain } from './truth.ts';
@@ -26,16 +28,11 @@ export interface Books {
   handedIn(spec: MessageSpec, heard: HandedIn): void;
   arrived(arrival: Arrival): void;
   /** An item of the message table was written. */
-  rowWritten(item: Row): void;
-  policyWritten(item: Row): void;
+  rowWritten(item: Item): void;
+  policyWritten(item: Item): void;
   /** When nothing is left to happen; unless the run `isWhole`, those who wait need no end. */
   close(options: { readonly isWhole: boolean }): Summary;
 }
-
-type Row = Parameters<Parameters<SimulatedTable['observe']>[0]>[0];
-
-/** What the client of a message heard in the end. `interrupted`: some of the message may be on its way. */
-export type HandedIn = 'accepted' | 'refused' | 'interrupted' | 'unanswered';
 
 export interface Summary {
   readonly recipients: number;
@@ -64,21 +61,6 @@ interface BookOptions {
   readonly sinceMs: (process: SimulatedProcess) => number;
 }
 
-/** Without what was received: a run has room for books, not for mail. */
-interface Reception {
-  readonly process: SimulatedProcess;
-  readonly reply: FinalReply;
-  readonly atMs: number;
-}
-
-/** What a message's recipient was sent. */
-interface Account {
-  readonly spec: MessageSpec;
-  readonly recipient: SpecifiedRecipient;
-  receptions: Reception[];
-  isBounced: boolean;
-}
-
 /** Within this time of the last reply, what became of a message is written down. */
 const settlingMs = 60_000;
 
@@ -97,7 +79,7 @@ export function createBooks(options: BookOptions): Books {
   const seenRows = new Set<string>();
   /** Rows of notifications, by the number of the message. */
   const notices = new Map<number, { readonly id: string; readonly part: string }[]>();
-  const known = new Map<string, KnownPolicies[number][]>();
+  const policies = createPolicyLedger(nowMs);
   const violations: string[] = [];
   let duplicates = 0;
   let notifications = 0;
@@ -141,7 +123,7 @@ export function createBooks(options: BookOptions): Books {
           encrypted: arrival.encrypted,
           requireTls: / REQUIRETLS(?: |$)/.test(arrival.part.mail),
         },
-        known: known.get(domain.name) ?? [],
+        known: policies.of(domain.name),
         sinceMs: options.sinceMs(arrival.process),
         nowMs: nowMs(),
       }),
@@ -275,18 +257,7 @@ export function createBooks(options: BookOptions): Books {
         }
       }
     },
-    policyWritten: (item) => {
-      const policy = readPolicy(item);
-      const name = item['domain']?.S ?? '';
-      const list = known.get(name) ?? [];
-      const last = list.at(-1);
-      if (policy !== undefined && last?.policy.id !== policy.policy.id) {
-        list.push({ ...policy, fromMs: nowMs() });
-      } else if (policy !== undefined && last !== undefined) {
-        list[list.length - 1] = { ...last, fetchedAtMs: policy.fetchedAtMs };
-      }
-      known.set(name, list);
-    },
+    policyWritten: policies.written,
     close: ({ isWhole }) => {
       const counts = { delivered: 0, bounced: 0, dropped: 0, deadLettered: 0, refused: 0 };
       const delays: number[] = [];
@@ -332,68 +303,6 @@ export function quantile(sorted: readonly number[], share: number): number {
 /** RFC 8689 §4.2.1, §5: with an empty return-path there is nobody to send a message back to, so it may go on without. */
 function demandsOf({ demand, mailFrom }: MessageSpec): readonly Demand[] {
   return demand === 'require' && mailFrom === '' ? ['require', 'default'] : [demand];
-}
-
-function judgeEnd(
-  { spec, recipient, receptions, isBounced }: Account,
-  facts: {
-    readonly state: string | undefined;
-    readonly isDeadLettered: boolean;
-    readonly heard: HandedIn | undefined;
-    readonly noticeStates: readonly (string | undefined)[];
-  },
-): string {
-  const { state, isDeadLettered, noticeStates, heard } = facts;
-  const isUntouched = state === undefined && receptions.length === 0;
-  if (heard === 'refused') {
-    return isUntouched ? 'refused' : `sent on although it was refused: its row says ${state}`;
-  }
-  if (spec.way === 'http' && spec.poison !== undefined) {
-    return `poison (${spec.poison}) that was ${heard}`;
-  }
-  if ((heard === 'unanswered' || heard === 'interrupted') && isUntouched) {
-    return 'refused';
-  }
-  if (spec.poison !== undefined) {
-    return isDeadLettered && receptions.length === 0
-      ? 'deadLettered'
-      : `poison (${spec.poison}) that is not a dead letter: its row says ${state}`;
-  }
-  if (state === 'delivered') {
-    return receptions.length > 0 ? 'delivered' : 'delivered, says the row, and nobody got it';
-  }
-  if (state !== 'failed') {
-    return `not ended: its row says ${state}`;
-  }
-  if (isBounced) {
-    return 'bounced';
-  }
-  const wantsToKnow =
-    spec.mailFrom !== '' &&
-    (recipient.notify === undefined || recipient.notify.includes('FAILURE'));
-  if (!wantsToKnow || noticeStates.includes('failed')) {
-    return 'dropped';
-  }
-  return 'failed in silence';
-}
-
-function readPolicy(item: Row): Omit<KnownPolicies[number], 'fromMs'> | undefined {
-  const text = item['text']?.S;
-  const id = item['id']?.S;
-  if (text === undefined || id === undefined) {
-    return undefined;
-  }
-  const value = (key: string): string[] =>
-    [...text.matchAll(new RegExp(`^${key}: *(.*?)\\r?$`, 'gm'))].map(([, found = '']) => found);
-  return {
-    fetchedAtMs: Number(item['fetchedAtMs']?.N),
-    policy: {
-      id,
-      mode: value('mode')[0] as 'enforce',
-      mx: value('mx'),
-      maxAgeSeconds: Number(value('max_age')[0]),
-    },
-  };
 }
 
 /** A record as its sender wrote it: a letter says by which id and times its message is known as well. */

@@ -18,13 +18,9 @@ import type {
   TlsFacts,
 } from '../../functions/delivery/channel.ts';
 import type { FetchPolicy } from '../../functions/policy/ports.ts';
-import type {
-  Answer,
-  DnssecStatus,
-  RecordType,
-  Resolver,
-} from '../../functions/protocol/dns/answer.ts';
+import type { Answer, Resolver } from '../../functions/protocol/dns/answer.ts';
 import { type FailureCode, TransportSecurityError } from '../../functions/protocol/errors.ts';
+import { type AnsweringWorld, type KnownAnswers, lookUp, servePolicy } from './answers.ts';
 import type { Chance } from './chance.ts';
 import type { VirtualClock } from './clock.ts';
 import { capabilitiesOf, type PeerSession, startPeer, type Taken } from './peer.ts';
@@ -61,18 +57,20 @@ export interface NetworkOptions {
 export function createNetwork(options: NetworkOptions): Network {
   const counts = { connections: 0, refused: 0 };
   const greylist = new Map<string, number>();
-  const answers = new WeakMap<object, Map<string, Answer<RecordType>>>();
+  const answers: KnownAnswers = new WeakMap();
+  const { domains, hosts, clock } = options;
+  const world: AnsweringWorld = { domains, hosts, nowMs: clock.now };
   return {
     counts,
     resolver: (process) => ({
       lookup: async (name, type) => {
         await process.pass(options.chance.happens(0.7) ? 0 : options.chance.between(1, 400));
-        return lookUp(options, answers, name, type) as Answer<never>;
+        return lookUp(world, answers, { name, type }) as Answer<never>;
       },
     }),
     fetchPolicy: (process) => async (name) => {
       await process.pass(options.chance.between(20, 900));
-      return servePolicy(options, name);
+      return servePolicy(world, name);
     },
     openChannel: (process) => async (target) => {
       counts.connections += 1;
@@ -83,143 +81,6 @@ export function createNetwork(options: NetworkOptions): Network {
         throw error;
       }
     },
-  };
-}
-
-/** Answers are made once for each truth that they follow from. */
-function lookUp(
-  { clock, domains, hosts }: NetworkOptions,
-  known: WeakMap<object, Map<string, Answer<RecordType>>>,
-  name: string,
-  type: RecordType,
-): Answer<RecordType> {
-  const owner = name.replace(/^(_mta-sts|_25\._tcp)\./, '');
-  const subject = type === 'MX' || type === 'TXT' ? domains.get(owner) : hosts.get(owner);
-  if (subject === undefined) {
-    return deny(name, 'nxdomain', 'insecure');
-  }
-  const truth: object = truthAt<object>(subject.timeline, clock.now());
-  const ofTruth = known.get(truth) ?? new Map<string, Answer<RecordType>>();
-  known.set(truth, ofTruth);
-  const question = `${name} ${type}`;
-  const answer = ofTruth.get(question) ?? makeAnswer(subject, name, type, clock.now());
-  ofTruth.set(question, answer);
-  return answer;
-}
-
-function makeAnswer(
-  subject: Domain | Host,
-  name: string,
-  type: RecordType,
-  nowMs: number,
-): Answer<RecordType> {
-  if ('manner' in subject) {
-    return answerOfHost(subject, truthAt(subject.timeline, nowMs), name, type);
-  }
-  const truth = truthAt(subject.timeline, nowMs);
-  const status = truth.secure ? 'secure' : 'insecure';
-  if (type === 'TXT') {
-    if (truth.policyRecord === 'failing') {
-      return fail(name, type);
-    }
-    return truth.policy === undefined
-      ? deny(name, 'nxdomain', status)
-      : tell(name, [`v=STSv1; id=${truth.policy.id};`], status);
-  }
-  switch (truth.mx) {
-    case 'hosts':
-      return tell(
-        name,
-        truth.hosts.map((exchange, index) => ({ preference: 10 * (1 + (index >> 1)), exchange })),
-        status,
-      );
-    case 'null':
-      return tell(name, [{ preference: 0, exchange: '' }], status);
-    case 'implicit':
-      return deny(name, 'nodata', status);
-    case 'nxdomain':
-      return deny(name, 'nxdomain', status);
-    case 'bogus':
-      return deny(name, 'nodata', 'bogus');
-    case 'failing':
-      return fail(name, type);
-  }
-}
-
-/** Associated data of TLSA records: digests need no certificate to be well-formed. */
-const digest = new Uint8Array(32).fill(7);
-
-function answerOfHost(
-  host: Host,
-  truth: HostTruth,
-  name: string,
-  type: RecordType,
-): Answer<RecordType> {
-  const status = truth.secure ? 'secure' : 'insecure';
-  if (type === 'TLSA') {
-    switch (truth.tlsa) {
-      case 'failing':
-        return fail(name, type);
-      case 'none':
-        return deny(name, 'nodata', status);
-      default:
-        return tell(
-          name,
-          [
-            {
-              usage: truth.tlsa === 'unusable' ? 9 : 3,
-              selector: 1,
-              matchingType: 1,
-              data: digest,
-            },
-          ],
-          status,
-        );
-    }
-  }
-  if (truth.addresses === 'failing') {
-    return fail(name, type);
-  }
-  return type === 'A' && truth.addresses === 'found'
-    ? tell(name, [host.address], status)
-    : deny(name, 'nodata', status);
-}
-
-function tell(name: string, records: readonly unknown[], status: DnssecStatus): Answer<RecordType> {
-  const facts = { status, canonicalName: name, aliases: [], ttlSeconds: 300 };
-  return { ...facts, kind: 'records', records } as Answer<RecordType>;
-}
-
-function deny(name: string, kind: 'nodata' | 'nxdomain', status: DnssecStatus): Answer<RecordType> {
-  return { kind, status, canonicalName: name, aliases: [], ttlSeconds: 300 };
-}
-
-function fail(name: string, type: string): Answer<RecordType> {
-  return { kind: 'failed', code: 'dns-server-failure', reason: `${name} ${type}: SERVFAIL` };
-}
-
-function servePolicy(
-  { clock, domains }: NetworkOptions,
-  name: string,
-): Awaited<ReturnType<FetchPolicy>> {
-  const domain = domains.get(name);
-  const truth = domain && truthAt(domain.timeline, clock.now());
-  if (truth?.policy === undefined || truth.policyHost === 'failing') {
-    return { kind: 'failed', code: 'sts-policy-fetch-error', reason: 'no answer' };
-  }
-  const { mode, mx, maxAgeSeconds } = truth.policy;
-  const lines = [
-    'version: STSv1',
-    `mode: ${mode}`,
-    ...mx.map((host) => `mx: ${host}`),
-    `max_age: ${maxAgeSeconds}`,
-    '',
-  ];
-  return {
-    kind: 'response',
-    status: 200,
-    contentType: 'text/plain',
-    body: Buffer.from(lines.join('\r\n')),
   };
 }
 
