@@ -40,6 +40,9 @@ export async function deliverGroup(
   );
 }
 
+/** Messages that are settled at one time; as many as a batch has. */
+const settledAtOnce = 10;
+
 /** The group's plan, made once, and made again after the policy was looked up afresh. */
 interface Plans {
   current(): Promise<DeliveryPlan>;
@@ -206,7 +209,7 @@ async function settleRest(
 ): Promise<ClaimedRecord[]> {
   const conclusion = concludeRun(run);
   const redacted: ClaimedRecord[] = [];
-  for (let next = await source.next(); next !== undefined; next = await source.next()) {
+  const settleOne = async (next: ClaimedRecord): Promise<void> => {
     const instead = mayGoRedacted(run, next, context) ? redact(next, context) : undefined;
     if (instead !== undefined) {
       redacted.push(instead);
@@ -218,7 +221,14 @@ async function settleRest(
     } else {
       await settleAlike(next, { run, conclusion: conclusion ?? outOfTime, context });
     }
-  }
+  };
+  // Nobody waits for a channel here: one after the other, what a dead domain's mail costs would hold up all other mail.
+  const worker = async (): Promise<void> => {
+    for (let next = await source.next(); next !== undefined; next = await source.next()) {
+      await settleOne(next);
+    }
+  };
+  await Promise.all(Array.from({ length: settledAtOnce }, worker));
   return redacted;
 }
 

@@ -98,6 +98,23 @@ describe('a domain whose hosts cannot be connected to', () => {
     expect(harness.stores.retryEntries()).toHaveLength(1);
   });
 
+  test('settles what waits side by side, so that a backlog leaves the queue soon', async () => {
+    const { harness } = createDeadHost();
+    await harness.deliver(record());
+    let underWay = 0;
+    let underWayMax = 0;
+    harness.stores.intercept(({ operation, phase }) => {
+      if (operation === 'claim' && phase === 'before') {
+        underWay += 1;
+        underWayMax = Math.max(underWayMax, underWay);
+      } else if (operation === 'settle' && phase === 'after') {
+        underWay -= 1;
+      }
+    });
+    await harness.deliver(...Array.from({ length: 10 }, () => record()));
+    expect([underWay, underWayMax]).toEqual([0, 10]);
+  });
+
   test('gives up what expires while it waits', async () => {
     const { harness } = createDeadHost();
     await harness.deliver(record());

@@ -10,6 +10,9 @@ const invocationsMax = 20;
 const batchMax = 10;
 const batchingWindowMs = 1_000;
 
+/** How long Lambda takes to fetch a batch that is there. */
+const pollMs = 20;
+
 /** Gives what is to be called when there is something to receive. */
 export function startPolling(
   run: Run,
@@ -18,7 +21,8 @@ export function startPolling(
   const { clock, cloud, counts } = run;
   const idle: { process: SimulatedProcess; deliver: Deliver }[] = [];
   let active = 0;
-  let isDue = false;
+  /** Of the next poll. */
+  let due: { readonly atMs: number; readonly callOff: () => void } | undefined;
 
   const invoke = (receipts: readonly Receipt[]): void => {
     const free = idle.pop();
@@ -77,7 +81,7 @@ export function startPolling(
     );
   };
   const poll = (): void => {
-    isDue = false;
+    due = undefined;
     while (active < invocationsMax) {
       const receipts = cloud.queue.receive(batchMax);
       if (receipts.length === 0) {
@@ -86,10 +90,16 @@ export function startPolling(
       invoke(receipts);
     }
   };
+  /** A batch that is full is handed over at once, any other at the end of the window. */
   const wake = (): void => {
-    if (!isDue && active < invocationsMax && cloud.queue.visible > 0) {
-      isDue = true;
-      clock.at(clock.now() + batchingWindowMs, poll);
+    if (active >= invocationsMax || cloud.queue.visible === 0) {
+      return;
+    }
+    const waitMs = cloud.queue.visible >= batchMax ? pollMs : batchingWindowMs;
+    const atMs = clock.now() + waitMs;
+    if (due === undefined || due.atMs > atMs) {
+      due?.callOff();
+      due = { atMs, callOff: clock.at(atMs, poll) };
     }
   };
   return wake;
