@@ -2,8 +2,7 @@
 import { createDelivery, type Deliver, invocationMs } from './functions.ts';
 import { createProcess, type SimulatedProcess } from './process.ts';
 import type { Receipt } from './queue.ts';
-import type { Run } from './run-parts.ts';
-import type { SimulationOptions } from './simulate.ts';
+import type { Run, SimulationOptions } from './run-parts.ts';
 
 /** As in lib/delivery-stack.ts. */
 const invocationsMax = 20;

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { SimulationOptions, SimulationResult } from './simulate.ts';
+import type { SimulationOptions } from './run-parts.ts';
+import type { SimulationResult } from './simulate.ts';
 
 /** What crosses to a thread: plain data. */
 export type WorldOptions = Omit<SimulationOptions, 'spoil'>;

@@ -10,35 +10,14 @@ import { type Chance, createChance } from './chance.ts';
 import { createVirtualClock } from './clock.ts';
 import { createCloud, createWeather, tableOf } from './cloud.ts';
 import { makeCalmWorld, makeDeadDomain, makeWorld, type World } from './domains.ts';
-import type { Installation, Spoil } from './functions.ts';
+import type { Installation } from './functions.ts';
 import { isUnknownMailbox } from './messages.ts';
 import { createNetwork } from './network.ts';
 import { startPolling } from './polling.ts';
 import type { SimulatedProcess } from './process.ts';
-import type { Run } from './run-parts.ts';
+import type { Run, SimulationOptions } from './run-parts.ts';
 import { deadDomain, submitAll } from './submissions.ts';
 import { isEmpty, startTimetable } from './timetable.ts';
-
-export interface SimulationOptions {
-  readonly messages: number;
-  readonly seed: number;
-  /** Messages for one dead domain, all at once, an hour after the beginning. */
-  readonly backlog?: number;
-  /** Nothing fails: neither hosts, nor AWS, nor functions. */
-  readonly isCalm?: boolean;
-  /** Puts bugs in. */
-  readonly spoil?: Spoil;
-  /** How many invocations of the delivery function are killed half-way; default 2 %. */
-  readonly deaths?: number;
-  /** How many records come twice; default 0.5 %. */
-  readonly duplicates?: number;
-  /** Ends the run after so much time, and asks of nobody who waits how it will end. */
-  readonly hours?: number;
-  /** Ends the run at the first thing that must not happen. */
-  readonly untilViolation?: boolean;
-  /** Leaves out the hourly search for what was lost. */
-  readonly withoutReconciling?: boolean;
-}
 
 export interface SimulationResult extends Summary {
   readonly seed: number;

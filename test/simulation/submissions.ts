@@ -6,8 +6,7 @@ import { handIn } from './clients.ts';
 import type { World } from './domains.ts';
 import { bucket } from './functions.ts';
 import { contentOf, makeMessage, recordOf, type Traffic } from './messages.ts';
-import type { Run } from './run-parts.ts';
-import type { SimulationOptions } from './simulate.ts';
+import type { Run, SimulationOptions } from './run-parts.ts';
 
 /** To which a backlog goes. */
 export const deadDomain = 'dead.test';

@@ -4,8 +4,7 @@ import { endMs, hourMs, minuteMs, startMs } from './calendar.ts';
 import { tableOf } from './cloud.ts';
 import { reconcile, requeue } from './functions.ts';
 import { createProcess, type SimulatedProcess } from './process.ts';
-import type { Run } from './run-parts.ts';
-import type { SimulationOptions } from './simulate.ts';
+import type { Run, SimulationOptions } from './run-parts.ts';
 
 /** Starts it all. `isDone` is asked each minute. */
 export function startTimetable(
