@@ -2,7 +2,6 @@
  * `npm start`: the whole of Sealpost on this machine. Synthesizes the CDK app, runs it in the local cloud with a simulated
  * internet around it, sends a message per scenario of the tour and shows what became of each.
  */
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +20,7 @@ import {
 } from './tour/assembly.ts';
 import {
   type ReportDestinations,
+  type ReportsOfTour,
   sendReports,
   startReportDestinations,
 } from './tour/send-reports.ts';
@@ -74,8 +74,11 @@ async function main(): Promise<number> {
   const closers: (() => Promise<void>)[] = [];
   try {
     const stage = await setStage(closers);
-    const rows = await playTour(stage);
+    const { rows, received } = await playTour(stage);
     process.stdout.write(`\n${formatTable(rows)}\n\n`);
+    if (received !== undefined) {
+      process.stdout.write(`The report that came in, as it is shown:\n\n${received}\n\n`);
+    }
     const failed = rows.filter(({ differences }) => differences.length > 0).length;
     progress(`${rows.length} scenarios, ${failed} not as expected`);
     if (values.send !== undefined) {
@@ -112,7 +115,7 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
   const cloud = await startLocalCloud({
     assembly,
     network: world.network,
-    secrets: { [tourKeySecretArn]: createDkimKey() },
+    secrets: { [tourKeySecretArn]: reportDestinations.signingKey },
     edge: { ...own, certificateFor: (name) => (name === own.name ? own : undefined) },
     onEvent: (event) => {
       if (event.kind === 'fault') {
@@ -125,12 +128,6 @@ async function setStage(closers: (() => Promise<void>)[]): Promise<Stage> {
   closers.push(() => cloud.stop());
   closers.push(await publishCloud(cloud, { file: cloudFilePath(), network: world.network }));
   return { world, cloud, own, scenarios, sender: createSender(cloud), reportDestinations };
-}
-
-/** PKCS #8 in PEM, as Secrets Manager would hold it. */
-function createDkimKey(): string {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  return privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
 }
 
 /** Mail to the domain whose policy the stack itself publishes, by the record that the stack itself makes. */
@@ -146,7 +143,7 @@ function ownScenario(assembly: string): Scenario {
  * Single messages go at once. Several for one domain go by themselves, so that one invocation takes them together and it
  * shows that they share a connection.
  */
-async function playTour(stage: Stage): Promise<TourRow[]> {
+async function playTour(stage: Stage): Promise<ReportsOfTour> {
   progress(`sending ${stage.scenarios.length} scenarios`);
   const rows = new Map<string, TourRow>();
   const play = async (scenario: Scenario): Promise<void> => {
@@ -160,9 +157,9 @@ async function playTour(stage: Stage): Promise<TourRow[]> {
   }
   const httpRows = await submitOverHttp(stage.cloud, sendTo);
   const policyRows = await askPolicyHost(stage.cloud, stage.own, stage.world.network.extraRoots);
-  const reportRows = await sendReports(stage.cloud, stage.reportDestinations);
+  const reports = await sendReports(stage.cloud, stage.reportDestinations);
   const inOrder = stage.scenarios.flatMap(({ name }) => rows.get(name) ?? []);
-  return [...inOrder, ...httpRows, ...policyRows, ...reportRows];
+  return { ...reports, rows: [...inOrder, ...httpRows, ...policyRows, ...reports.rows] };
 }
 
 async function sendFile(file: string, sender: Sender): Promise<void> {
@@ -201,11 +198,12 @@ or over HTTP, a message in a file of yours:
     --header 'Content-Type: message/rfc822' --data-binary @FILE.eml \\
     '${cloud.url('HttpApi')}v1/messages?from=${message.mailFrom}&to=${sendTo}'
 
-What became of it, and why; what waits; what is cached:
+What became of it, and why; what waits; what is cached; what others report:
 
   node bin/sealpost.ts why ID --local
   node bin/sealpost.ts queue list --local
   node bin/sealpost.ts policy list --local
+  node bin/sealpost.ts report list --local
 
 The published policy:   https://${own.name}/.well-known/mta-sts.txt at ${own.address}:${own.port}
 DNS of the world:       ${world.network.resolvers.join(', ')}

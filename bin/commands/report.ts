@@ -1,8 +1,6 @@
 /** `sealpost report`: TLS reports that others sent, and what they say (RFC 8460). */
 import { s3Client } from '../../functions/adapters/aws/aws-clients.ts';
-import { readRawReport } from '../../functions/adapters/aws/received-reports.ts';
 import { domainSchema } from '../../functions/operating/operator-text.ts';
-import type { ReceivedReport } from '../../functions/protocol/tlsrpt/received-report.ts';
 import { utcDay } from '../../functions/protocol/tlsrpt/report.ts';
 import {
   countedSums,
@@ -12,13 +10,11 @@ import {
 } from '../../functions/reporting/answers.ts';
 import { daysBefore, readSums } from '../../functions/reporting/check-reports.ts';
 import { adviseEnforce, type EnforceAdvice } from '../../functions/reporting/enforce-advice.ts';
-import { mailBytesMax } from '../../functions/reporting/find-report.ts';
 import type { Receipt } from '../../functions/reporting/receive-ports.ts';
-import { openArrival } from '../../functions/reporting/receive-report.ts';
 import type { ReportSums } from '../../functions/reporting/report-sums.ts';
-import { formatFacts, formatTable, formatTime, print, printable } from './format-table.ts';
+import { formatReceivedReport, readReceivedReport } from './format-received-report.ts';
+import { formatFacts, formatTable, formatTime, print } from './format-table.ts';
 import {
-  type Installation,
   installationOptions,
   installationUsage,
   openInstallation,
@@ -117,64 +113,13 @@ async function show(args: readonly string[]): Promise<number> {
   if (receipt === undefined) {
     throw new CommandFailure(`there is no report ${id}`);
   }
-  const report = await readAgain(receipt, installation);
+  const place = { client: s3Client(), bucket: installation.reportBucket };
+  const report = await readReceivedReport(receipt, place);
   print([{ ...receipt, ...(report !== undefined && { report }) }], {
     json: values.json ?? false,
-    text: () => [formatReceipt(receipt), ...formatPolicies(report)].join('\n'),
+    text: () => formatReceivedReport(receipt, report),
   });
   return 0;
-}
-
-/** What it says, read from its raw form; undefined where that is gone or cannot be read. */
-async function readAgain(
-  { way, rawKey, receivedAtMs }: Receipt,
-  { reportBucket }: Installation,
-): Promise<ReceivedReport | undefined> {
-  const place = { client: s3Client(), bucket: reportBucket };
-  const octets = await readRawReport(place, rawKey, mailBytesMax);
-  if (octets === undefined || 'bytes' in octets) {
-    return undefined;
-  }
-  const opened = await openArrival({ way, rawKey, receivedAtMs, octets, isLastTry: true });
-  return opened.kind === 'report' ? opened.report : undefined;
-}
-
-function formatReceipt(receipt: Receipt): string {
-  const { summary } = receipt;
-  return formatFacts([
-    ['id', receipt.id],
-    ['received', `${formatTime(receipt.receivedAtMs)} by ${receipt.way}`],
-    ['state', receipt.state],
-    ['because', receipt.reason],
-    ['organization', summary?.organization],
-    ['submitter', summary?.submitter],
-    ['report id', summary?.reportId],
-    ['from', summary && formatTime(summary.startMs)],
-    ['to', summary && formatTime(summary.endMs)],
-    ['raw', receipt.rawKey],
-    ...receipt.deviations.map((text) => ['deviation', text] as const),
-  ]);
-}
-
-function formatPolicies(report: ReceivedReport | undefined): readonly string[] {
-  return (report?.policies ?? []).flatMap((policy) => {
-    const { type, domain, successes, failures: failed, details } = policy;
-    const rows = details.map((detail) => [
-      detail.resultType,
-      detail.receivingMxHostname ?? '',
-      detail.sendingMtaIp ?? '',
-      String(detail.sessions),
-      detail.failureReasonCode ?? '',
-    ]);
-    return [
-      '',
-      printable(`${domain}, ${type}: ${successes} sessions succeeded, ${failed} failed`),
-      ...policy.strings.map((line) => `  ${printable(line)}`),
-      ...(rows.length > 0
-        ? [formatTable(['type', 'MX host', 'sent from', 'sessions', 'reason'], rows)]
-        : []),
-    ];
-  });
 }
 
 interface Asked {

@@ -23,6 +23,8 @@ import { createFunctions, type LocalFunctions } from './functions.ts';
 import { answerHttpApi, httpApiSettings } from './http-routes.ts';
 import type { Invocation } from './lambda-pool.ts';
 import { pickByLogicalId } from './logical-id.ts';
+import { createObjectEvents } from './object-events.ts';
+import { type ReceiptRule, type ReceivedMail, receiptRules, receiveMail } from './receipt-rules.ts';
 import type { DeployedResource, Deployment } from './resource.ts';
 import { hasCounterpart } from './resource-types.ts';
 import { runSchedule, type ScheduleSettings, scheduleSettings, startClock } from './schedules.ts';
@@ -71,6 +73,12 @@ export interface LocalCloud {
   invoke(logicalId: string, event: unknown): Promise<Invocation>;
   /** Runs a schedule now, and gives what each of its functions gave; `logicalId` as above. */
   runSchedule(logicalId: string): Promise<readonly Invocation[]>;
+  /**
+   * Does what SES does with a mail that comes for a mailbox: puts it, byte for byte, where the receipt rule says.
+   *
+   * @throws RangeError if no receipt rule takes the mailbox
+   */
+  receiveMail(mailbox: string, raw: Uint8Array): Promise<ReceivedMail>;
   /** Kills the functions, closes all ports. */
   stop(): Promise<void>;
 }
@@ -124,6 +132,7 @@ interface StartedParts {
 /** All that runs, and what it was made from. */
 interface Parts extends StartedParts {
   readonly schedules: readonly ScheduleSettings[];
+  readonly receiptRules: readonly ReceiptRule[];
   readonly edge: Edge | undefined;
 }
 
@@ -142,6 +151,7 @@ async function startParts(
   });
   checkFunctionDependencies(deployment);
   await services.createResources(deployment);
+  services.onObjectCreated(createObjectEvents(deployment, { services, report }));
   const functions = await createFunctions(
     deployment,
     { endpoints: services.variables, network: options.network },
@@ -169,7 +179,7 @@ async function startParts(
   const schedules = startSchedules(given, options.schedules ?? 'clock', closers);
   const edge =
     options.edge === undefined ? undefined : await openEdge(given, options.edge, closers);
-  return { ...given, schedules, edge };
+  return { ...given, schedules, receiptRules: receiptRules(deployment), edge };
 }
 
 function ofType(deployment: Deployment, type: string): readonly DeployedResource[] {
@@ -299,5 +309,6 @@ function describeCloud(parts: Parts): Omit<LocalCloud, 'events' | 'stop'> {
         { functionNamed: functions.named, report },
         new Date(),
       ),
+    receiveMail: (mailbox, raw) => receiveMail(parts.receiptRules, services.s3, { mailbox, raw }),
   };
 }

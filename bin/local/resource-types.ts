@@ -39,6 +39,7 @@ const described: Readonly<Record<string, Describe>> = {
   'AWS::CloudFront::OriginRequestPolicy': describePlain,
   'AWS::CloudFront::ResponseHeadersPolicy': describePlain,
   'AWS::CloudFront::OriginAccessControl': describePlain,
+  'Custom::ReceiptRule': describePlain,
   'AWS::SSM::Parameter': (resource) =>
     identity(physicalName(resource, 'Name', 1011), {
       Value: String(resource.property('Value')),

@@ -10,7 +10,7 @@ import type { Listening } from './loopback.ts';
 import type { Deployment } from './resource.ts';
 import { secretValue, startSecretsManager } from './secrets.ts';
 import { type Ses, startSes } from './ses.ts';
-import { createBucket, createQueue, startSqsAndS3 } from './sqs-s3.ts';
+import { createBucket, createQueue, type SqsAndS3, startSqsAndS3 } from './sqs-s3.ts';
 
 /** The URLs of the services. */
 export interface Endpoints {
@@ -29,6 +29,10 @@ export interface Services {
   readonly ses: Ses;
   /** Creates what the templates declare; to be called once. */
   createResources(deployment: Deployment): Promise<void>;
+  /** The object client. */
+  readonly s3: S3Client;
+  /** Has somebody told of each object that comes; see {@link SqsAndS3}. */
+  readonly onObjectCreated: SqsAndS3['onObjectCreated'];
   /** The queue client for a region. */
   sqs(region: string): SQSClient;
 }
@@ -85,6 +89,8 @@ export async function startServices(
     endpoints,
     variables: endpointVariables(endpoints),
     ses,
+    s3: buckets,
+    onObjectCreated: queuesAndBuckets.onObjectCreated,
     sqs,
     createResources: async ({ resources }) => {
       for (const resource of resources) {

@@ -20,8 +20,26 @@ const objectParameters: readonly RegExp[] = [
   /^(X-Amz-.*|response-.*)$/i,
 ];
 
+/** An object that was put, copied or completed. */
+export interface CreatedObject {
+  readonly bucket: string;
+  readonly key: string;
+  /** The call that made it, as S3 names it. */
+  readonly reason: 'PutObject' | 'CopyObject' | 'CompleteMultipartUpload';
+  readonly requestId: string;
+  readonly sourceAddress: string;
+  readonly createdAtMs: number;
+}
+
+/** The endpoint of both. */
+export interface SqsAndS3 extends Listening {
+  /** Has somebody told of each object that comes, once its sender was answered. */
+  onObjectCreated(told: (created: CreatedObject) => Promise<void>): void;
+}
+
 /** Starts an empty SQS and S3, both on one port. */
-export async function startSqsAndS3(): Promise<Listening> {
+export async function startSqsAndS3(): Promise<SqsAndS3> {
+  const listeners: ((created: CreatedObject) => Promise<void>)[] = [];
   const app = buildApp({ logger: false });
   app.removeContentTypeParser('*');
   app.addContentTypeParser('*', async (_request: unknown, payload: AsyncIterable<Buffer>) => {
@@ -36,12 +54,30 @@ export async function startSqsAndS3(): Promise<Listening> {
         .send(s3Error('NotImplemented', `${unsupported} is not implemented by the local cloud`));
     }
   });
+  // Not before the answer: a hook there that takes its time has fauxqs answer twice.
+  app.addHook('onResponse', async (request, reply) => {
+    const place = reply.statusCode === 200 ? createdBy(request) : undefined;
+    if (place !== undefined) {
+      const created: CreatedObject = {
+        ...place,
+        requestId: String(reply.getHeader('x-amz-request-id')),
+        sourceAddress: request.ip,
+        createdAtMs: Date.now(),
+      };
+      await Promise.all(listeners.map((told) => told(created)));
+    }
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const bound = app.server.address();
   if (bound === null || typeof bound === 'string') {
     throw new TypeError('fauxqs listens on an address and a port');
   }
-  return { address: '127.0.0.1', port: bound.port, close: () => app.close() };
+  return {
+    address: '127.0.0.1',
+    port: bound.port,
+    close: () => app.close(),
+    onObjectCreated: (told) => void listeners.push(told),
+  };
 }
 
 /**
@@ -96,10 +132,44 @@ function unsupportedPart(
   if (unknown !== undefined) {
     return `the S3 sub-resource ${unknown}`;
   }
+  // The object would come without a word to whoever is told of objects.
+  if (method === 'POST' && String(headers['content-type']).startsWith('multipart/form-data')) {
+    return 'an upload by a form';
+  }
   // fauxqs overwrites whatever the condition says.
   const conditional = method === 'PUT' ? ['if-none-match', 'if-match'] : [];
   const header = conditional.find((name) => headers[name] !== undefined);
   return header === undefined ? undefined : `a PutObject with ${header}`;
+}
+
+interface S3Request {
+  readonly method: string;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly headers: Readonly<Record<string, unknown>>;
+}
+
+/** Which object a request makes, should it succeed; undefined for one that makes none. */
+function createdBy({
+  method,
+  params,
+  query,
+  headers,
+}: S3Request): Pick<CreatedObject, 'bucket' | 'key' | 'reason'> | undefined {
+  const { bucket, '*': key } = params as Readonly<Record<string, string | undefined>>;
+  const { uploadId, renameObject } = query as Readonly<Record<string, string | undefined>>;
+  if (!bucket || !key || renameObject !== undefined) {
+    return undefined;
+  }
+  if (method === 'POST' && uploadId !== undefined) {
+    return { bucket, key, reason: 'CompleteMultipartUpload' };
+  }
+  // With an upload's id it is a part.
+  if (method !== 'PUT' || uploadId !== undefined) {
+    return undefined;
+  }
+  const isCopy = headers['x-amz-copy-source'] !== undefined;
+  return { bucket, key, reason: isCopy ? 'CopyObject' : 'PutObject' };
 }
 
 async function readUpload(payload: AsyncIterable<Buffer>): Promise<Buffer> {

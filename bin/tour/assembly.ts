@@ -16,18 +16,28 @@ export const tourConfigFile: string = join(root, 'sealpost.config.example.jsonc'
 export const tourKeySecretArn =
   'arn:aws:secretsmanager:eu-west-1:111122223333:secret:dkim-tour-AbCdEf';
 
-/** The file, with TLS reports switched on and a key to sign them. */
+/** Whose key that is; the record with its public half is at this selector of this domain. */
+export const tourKeyOf = { domain: 'example.com', selector: 'tour' } as const;
+
+/** Who is told of TLS reports about which domain of the world, as if it were the installation's own. */
+export const tourReportInbox = {
+  mailbox: 'reports@tlsrpt.example.com',
+  domains: ['enforce-valid.example'],
+} as const;
+
+/** The file, with TLS reports switched on, a key to sign them, and a mailbox for those of others. */
 function writeTourConfig(path: string): void {
   const config = parseJsonc(readFileSync(tourConfigFile, 'utf8')) as {
     readonly delivery: object;
   };
-  const dkimKeys = [{ domain: 'example.com', selector: 'tour', secretArn: tourKeySecretArn }];
+  const dkimKeys = [{ ...tourKeyOf, secretArn: tourKeySecretArn }];
   writeFileSync(
     path,
     JSON.stringify({
       ...config,
       delivery: { ...config.delivery, dkimKeys },
       reports: { contact: 'tls-reports@example.com' },
+      reportInbox: tourReportInbox,
     }),
   );
 }

@@ -1,12 +1,13 @@
 /**
- * The end of the tour: the TLS reports about what it sent (RFC 8460), to a mailbox and to an HTTPS endpoint of the world.
+ * The end of the tour: the TLS reports about what it sent (RFC 8460), to a mailbox and to an HTTPS endpoint of the world. The
+ * mailbox is the one where this installation takes reports itself.
  *
  * A day is reported once it is over. Nobody waits for that here: the jobs are put into the report queue at once, as
  * `plan-reports` would by night.
  */
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:https';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { SQSClient } from '@aws-sdk/client-sqs';
@@ -16,21 +17,23 @@ import { createReportResults } from '../../functions/adapters/aws/report-results
 import { tlsrptRecordName } from '../../functions/protocol/tlsrpt/record.ts';
 import { type ReportJson, type UtcDay, utcDay } from '../../functions/protocol/tlsrpt/report.ts';
 import type { LocalCloud } from '../local/cloud.ts';
+import type { SesMessage } from '../local/ses.ts';
 import type { World } from '../world/world.ts';
+import { tourKeyOf, tourReportInbox } from './assembly.ts';
+import { poll } from './poll.ts';
+import { receiveReport } from './receive-report.ts';
 import type { TourRow } from './table.ts';
 
-/** How long results or a report may be under way before the tour goes on without them. */
-const patienceMs = 60_000;
-const pollMs = 100;
-
 /** Who wants reports, and by which way. Of the first nothing failed; the second has a certificate for another name. */
-const byMail = 'enforce-valid.example';
+const [byMail] = tourReportInbox.domains;
 const byHttps = 'testing-wrong-name.example';
-const mailbox = `tls-reports@${byMail}`;
+const { mailbox } = tourReportInbox;
 const endpoint = `tls-reports.${byHttps}`;
 
-/** The world's side: records that ask for reports, and an endpoint that takes them. */
+/** The world's side: records that ask for reports, the key that they are verified by, and an endpoint that takes them. */
 export interface ReportDestinations {
+  /** What reports are to be signed with: PKCS #8 in PEM, as Secrets Manager would hold it. */
+  readonly signingKey: string;
   /** Bodies that were posted, unpacked. */
   readonly posted: readonly ReportJson[];
   stop(): Promise<void>;
@@ -60,6 +63,7 @@ export async function startReportDestinations(world: World): Promise<ReportDesti
     });
   }
   return {
+    signingKey: publishKey(world),
     posted,
     stop: async () => {
       server.close();
@@ -68,13 +72,33 @@ export async function startReportDestinations(world: World): Promise<ReportDesti
   };
 }
 
-/** Sends the reports, and gives a row for each. Never rejects. */
+/** Makes a key, and has DNS vouch for it, so that receivers can verify what it signs. */
+function publishKey({ zones }: World): string {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const origin = `${tourKeyOf.selector}._domainkey.${tourKeyOf.domain}`;
+  // RFC 8463 §4.2: the key itself, without what says which kind it is.
+  const { x = '' } = publicKey.export({ format: 'jwk' });
+  const key = Buffer.from(x, 'base64url').toString('base64');
+  // RFC 8460 §3: its service type is that of reports.
+  const data = `v=DKIM1; k=ed25519; s=email:tlsrpt; p=${key}`;
+  zones.put({ origin, records: [{ name: origin, type: 'TXT', data }] });
+  return privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
+}
+
+/** What became of the reports. */
+export interface ReportsOfTour {
+  readonly rows: readonly TourRow[];
+  /** The one that came in, as `sealpost report show` shows it; absent where none did. */
+  readonly received?: string;
+}
+
+/** Sends the reports, takes in the one that was mailed, and gives a row for each. Never rejects. */
 export async function sendReports(
   cloud: LocalCloud,
   { posted }: ReportDestinations,
-): Promise<TourRow[]> {
-  const mailed = (): Promise<ReportJson | undefined> => findMailed(cloud);
-  return Promise.all([
+): Promise<ReportsOfTour> {
+  const mailed = (): Promise<ReportJson | undefined> => readMailed(cloud);
+  const sent = await Promise.all([
     describeReport('tls-report-by-mail', cloud, { domain: byMail, read: mailed, failing: false }),
     describeReport('tls-report-by-https', cloud, {
       domain: byHttps,
@@ -82,6 +106,8 @@ export async function sendReports(
       failing: true,
     }),
   ]);
+  const { row, shown } = await receiveReport(cloud, findMailed(cloud)?.raw);
+  return { rows: [...sent, row], ...(shown !== undefined && { received: shown }) };
 }
 
 interface Expectation {
@@ -146,25 +172,17 @@ function awaitResults(cloud: LocalCloud, domain: string): Promise<UtcDay> {
   });
 }
 
-async function poll<T>(what: string, read: () => Promise<T | undefined>): Promise<T> {
-  const givenUpAtMs = Date.now() + patienceMs;
-  while (Date.now() < givenUpAtMs) {
-    const found = await read();
-    if (found !== undefined) {
-      return found;
-    }
-    await sleep(pollMs);
-  }
-  throw new Error(`no ${what} within ${patienceMs / 1_000} s`);
+/** What SES was given for the mailbox. */
+function findMailed({ ses }: LocalCloud): SesMessage | undefined {
+  return ses.messages.find(({ recipients }) => recipients.includes(mailbox));
 }
 
-/** What SES was given for the mailbox. */
-async function findMailed({ ses }: LocalCloud): Promise<ReportJson | undefined> {
-  const mail = ses.messages.find(({ recipients }) => recipients.includes(mailbox));
-  if (mail?.raw === undefined) {
+async function readMailed(cloud: LocalCloud): Promise<ReportJson | undefined> {
+  const raw = findMailed(cloud)?.raw;
+  if (raw === undefined) {
     return undefined;
   }
-  const { attachments } = await PostalMime.parse(mail.raw);
+  const { attachments } = await PostalMime.parse(raw);
   const content = attachments[0]?.content;
   return content instanceof ArrayBuffer ? unpack(Buffer.from(content)) : undefined;
 }

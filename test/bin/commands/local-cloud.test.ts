@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { WaitingDelivery } from '../../../functions/delivery/stored-delivery.ts';
 import type { ShownMessage } from '../../../functions/operating/show-message.ts';
+import type { Receipt } from '../../../functions/reporting/receive-ports.ts';
 import { type CommandResult, runSealpost } from '../../command-line.ts';
 
 /** Synthesis, the start of the cloud and the first attempts, on a busy machine. */
@@ -80,6 +81,23 @@ test(
     expect(await readJson('policy', 'show', domain)).toMatchObject([
       { domain, policy: { mode: 'enforce' } },
     ]);
+  },
+  timeoutMs,
+);
+
+test(
+  'the report that came in is listed and shown',
+  async () => {
+    const receipt = await vi.waitFor(async () => {
+      const [found] = await readJson<Receipt>('report', 'list');
+      expect(found).toMatchObject({ state: 'counted', way: 'mail' });
+      return found as Receipt;
+    }, patience);
+    const shown = await run('report', 'show', receipt.id);
+    expect(shown).toMatchObject({ status: 0, stderr: '' });
+    expect(shown.stdout).toMatch(
+      /^enforce-valid\.example, sts: \d+ sessions succeeded, 0 failed$/m,
+    );
   },
   timeoutMs,
 );
