@@ -24,10 +24,9 @@ import {
   CommandFailure,
   parseArguments,
   readChecked,
-  readWhole,
+  readEnd,
   refused,
   takePositionals,
-  UsageError,
   withActions,
 } from './usage.ts';
 
@@ -72,7 +71,7 @@ async function add(args: readonly string[]): Promise<number> {
   const [domain] = takePositionals(positionals, 'DOMAIN');
   const author = readAuthor(values.author);
   const { policy, reason } = values;
-  const expires = readEnd(values.days, values.expires);
+  const expires = readEnd(values, exceptionDaysMax);
   const given = { domain, policy, reason, expires };
   const request = readChecked(exceptionRequestSchema, given, { domain: 'DOMAIN' });
   const outcome = await addException(request, author, await openContext(values));
@@ -89,14 +88,6 @@ async function add(args: readonly string[]): Promise<number> {
         : `, in the place of one by ${replaced.author} until ${formatTime(replaced.expires)}`),
   });
   return 0;
-}
-
-function readEnd(days: string | undefined, expires: string | undefined): string | undefined {
-  if ((days === undefined) === (expires === undefined)) {
-    throw new UsageError('say when it ends, by one of --days and --expires');
-  }
-  const count = readWhole('--days', days, { min: 1, max: exceptionDaysMax });
-  return count === undefined ? expires : new Date(Date.now() + count * 86_400_000).toISOString();
 }
 
 async function list(args: readonly string[]): Promise<number> {

@@ -8,6 +8,7 @@ import { createControlTable } from '../../functions/adapters/aws/control-table.t
 import { createMessageControl } from '../../functions/adapters/aws/message-control.ts';
 import { createPolicyTable } from '../../functions/adapters/aws/policy-table.ts';
 import { createReceivedReports } from '../../functions/adapters/aws/received-reports.ts';
+import { createReportSuppressions } from '../../functions/adapters/aws/report-suppressions.ts';
 import { readStackOutputs } from '../../functions/adapters/aws/stack-outputs.ts';
 import { createWaitingIndex } from '../../functions/adapters/aws/waiting-index.ts';
 import type { WaitingIndex } from '../../functions/delivery/stored-delivery.ts';
@@ -22,6 +23,7 @@ import type { DeadLetterContext } from '../../functions/operating/dead-letters.t
 import { authorSchema } from '../../functions/operating/operator-text.ts';
 import type { MessageControl } from '../../functions/operating/ports.ts';
 import type { PolicyStore } from '../../functions/policy/ports.ts';
+import type { SuppressionStore } from '../../functions/reporting/ports.ts';
 import type { ReceiptReader } from '../../functions/reporting/receive-ports.ts';
 import { cloudFilePath, findCloud } from '../local/cloud-file.ts';
 import { exConfig } from './exit-status.ts';
@@ -192,6 +194,11 @@ export function messageControlOf({ messageTable, delivery }: Installation): Mess
 /** Reports of others. */
 export function receivedReportsOf({ reportTable }: Installation): ReceiptReader {
   return createReceivedReports({ client: dynamoDbClient(), tableName: reportTable });
+}
+
+/** Destinations that reports are not sent to. */
+export function suppressionStoreOf({ reportTable }: Installation): SuppressionStore {
+  return createReportSuppressions({ client: dynamoDbClient(), tableName: reportTable });
 }
 
 /** The lists of what waits. */

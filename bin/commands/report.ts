@@ -1,4 +1,4 @@
-/** `sealpost report`: TLS reports that others sent, and what they say (RFC 8460). */
+/** `sealpost report`: TLS reports that others sent, and what they say (RFC 8460); and whom ours are not sent to. */
 import { s3Client } from '../../functions/adapters/aws/aws-clients.ts';
 import { domainSchema } from '../../functions/operating/operator-text.ts';
 import { utcDay } from '../../functions/protocol/tlsrpt/report.ts';
@@ -20,6 +20,7 @@ import {
   openInstallation,
   receivedReportsOf,
 } from './installation.ts';
+import { runSuppression } from './report-suppression.ts';
 import {
   type Command,
   CommandFailure,
@@ -36,6 +37,7 @@ const usage = `usage: sealpost report list [--state STATE] [--days N]
        sealpost report failures DOMAIN [--days N] [--unsigned]
        sealpost report reporters DOMAIN [--days N] [--unsigned]
        sealpost report enforce DOMAIN [--days N]
+       sealpost report suppression add|list|remove (see sealpost report suppression --help)
 
 TLS reports that others sent about our domains (RFC 8460). list tells what came, and show what it says. sessions, failures
 and reporters add up what is counted: per day and type of policy; by type and MX host, with the first day on which it was
@@ -63,7 +65,10 @@ const daysMax = 395;
 const states: readonly Receipt['state'][] = ['counted', 'unverified', 'foreign', 'unreadable'];
 
 /** Runs the command; resolves to its exit status. */
-export const runReport: Command = withActions(usage, {
+export const runReport: Command = async (args) =>
+  args[0] === 'suppression' ? runSuppression(args.slice(1)) : runReportAction(args);
+
+const runReportAction = withActions(usage, {
   list,
   show,
   sessions,
@@ -139,9 +144,9 @@ async function ask(args: readonly string[], defaultDays: number): Promise<Asked>
   const days = readWhole('--days', values.days, { min: 1, max: daysMax }) ?? defaultDays;
   const reader = receivedReportsOf(await openInstallation(values));
   const to = utcDay(Date.now());
-  const sums = await readSums(reader, domain.data, { from: daysBefore(to, days), to });
   const { json = false, unsigned = false } = values;
-  return { domain: domain.data, json, sums: countedSums(sums, { unsigned }) };
+  const sums = await readSums(reader, domain.data, { from: daysBefore(to, days), to, unsigned });
+  return { domain: domain.data, json, sums };
 }
 
 async function sessions(args: readonly string[]): Promise<number> {

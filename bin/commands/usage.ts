@@ -106,6 +106,22 @@ export function readWhole(
 }
 
 /**
+ * When something ends, by one of `--days` (from now, up to `daysMax`) and `--expires`; the latter as written, unchecked.
+ *
+ * @throws {UsageError}
+ */
+export function readEnd(
+  { days, expires }: { readonly days?: string | undefined; readonly expires?: string | undefined },
+  daysMax: number,
+): string | undefined {
+  if ((days === undefined) === (expires === undefined)) {
+    throw new UsageError('say when it ends, by one of --days and --expires');
+  }
+  const count = readWhole('--days', days, { min: 1, max: daysMax });
+  return count === undefined ? expires : new Date(Date.now() + count * 86_400_000).toISOString();
+}
+
+/**
  * Arguments that make up a value, checked by its schema. Its first fault is named as the user wrote it: by what `written`
  * says of the field, or of what it lies in, else as an option.
  *

@@ -30,7 +30,7 @@ export interface SuppressBouncedSummary {
 
 /** Binds the handler to its store. A transient bounce changes nothing: SES tries on by itself. */
 export function suppressBouncedHandler(
-  store: SuppressionStore,
+  store: Pick<SuppressionStore, 'extend'>,
   now: () => number,
   { logger, metrics }: Instruments,
 ): LambdaHandler<unknown, SuppressBouncedSummary> {

@@ -1,6 +1,6 @@
 /** Once a day: who reported and does no more, and where more sessions failed than the operator puts up with. */
 import { dayRange, type UtcDay, utcDay } from '../protocol/tlsrpt/report.ts';
-import { countedSums, sessionsByDay } from './answers.ts';
+import { type AnswerOptions, countedSums, sessionsByDay } from './answers.ts';
 import type { ReceiptReader } from './receive-ports.ts';
 import type { ReportSums } from './report-sums.ts';
 
@@ -47,21 +47,24 @@ export async function checkReports(options: CheckReportsOptions): Promise<readon
   const alarms: ReportAlarm[] = [];
   for (const domain of domains) {
     const from = daysBefore(today, arrivalDays + silentDays + usualDays - 1);
-    const sums = countedSums(await readSums(reader, domain, { from, to: today }));
+    const sums = await readSums(reader, domain, { from, to: today });
     alarms.push(...findSilence(domain, sums, today), ...findShare(sums, today, failurePercentMax));
   }
   return alarms;
 }
 
-/** All sums of a domain and some days. */
+/**
+ * The sums of a domain and some days that count for an answer. Others are let go of portion by portion: whoever floods us
+ * over HTTPS does not fill the memory.
+ */
 export async function readSums(
   reader: Pick<ReceiptReader, 'sumsOf'>,
   domain: string,
-  { from, to }: { readonly from: UtcDay; readonly to: UtcDay },
+  { from, to, ...options }: AnswerOptions & { readonly from: UtcDay; readonly to: UtcDay },
 ): Promise<readonly ReportSums[]> {
   const all: ReportSums[] = [];
   for await (const portion of reader.sumsOf(domain, from, to)) {
-    all.push(...portion);
+    all.push(...countedSums(portion, options));
   }
   return all;
 }

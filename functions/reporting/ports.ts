@@ -142,6 +142,8 @@ export interface SuppressionStore {
   list(): Promise<readonly Suppression[]>;
   /** Takes the place of the one for the same destination. */
   put(suppression: Suppression): Promise<void>;
+  /** The same, but where one is there that ends later that one stays. */
+  extend(suppression: Suppression): Promise<void>;
   /** False where there is none. */
   remove(uri: string): Promise<boolean>;
 }

@@ -125,13 +125,17 @@ export function removeSuppression(
   return store.remove(normalizeDestination(uri));
 }
 
-/** Suppresses the address that a report came back from for good. Rejects with `store-unavailable`. */
+/**
+ * Suppresses the address that a report came back from for good; what an operator decided for longer stays.
+ *
+ * Rejects with `store-unavailable`.
+ */
 export async function suppressBounced(
   address: string,
   reason: string,
-  { store, nowMs }: SuppressionsContext,
+  { store, nowMs }: { readonly store: Pick<SuppressionStore, 'extend'>; readonly nowMs: number },
 ): Promise<void> {
-  await store.put({
+  await store.extend({
     uri: normalizeDestination(`mailto:${encodeURIComponent(address)}`),
     reason,
     author: machine,

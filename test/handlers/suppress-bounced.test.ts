@@ -35,11 +35,7 @@ async function handle(event: unknown) {
   const written = captureOutput();
   const run = instrumentHandler('suppress-bounced', (instruments) =>
     suppressBouncedHandler(
-      {
-        list: async () => kept,
-        put: async (one) => void kept.push(one),
-        remove: async () => false,
-      },
+      { extend: async (one) => void kept.push(one) },
       () => nowMs,
       instruments,
     ),

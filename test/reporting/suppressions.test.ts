@@ -30,6 +30,12 @@ const store: SuppressionStore = {
     return [...kept.values()];
   },
   put: async (suppression) => void kept.set(suppression.uri, suppression),
+  extend: async (suppression) => {
+    const { expires = '' } = kept.get(suppression.uri) ?? {};
+    if (!(Date.parse(expires) >= Date.parse(suppression.expires))) {
+      kept.set(suppression.uri, suppression);
+    }
+  },
   remove: async (uri) => kept.delete(uri),
 };
 
@@ -102,6 +108,13 @@ describe('an address that a report came back from', () => {
     expect(await suppressions.active(nowMs + 30 * dayMs - 1)).toEqual(new Set([uri]));
     expect((await suppressions.active(nowMs + 30 * dayMs)).size).toBe(0);
     expect(kept.get(uri)).toMatchObject({ author: 'bounce', reason: expect.stringMatching(/550/) });
+  });
+
+  test('stays suppressed for as long as an operator decided', async () => {
+    const expires = new Date(nowMs + 300 * dayMs).toISOString();
+    await addSuppression({ ...request, expires }, 'jo', { store, nowMs });
+    await suppressBounced('r@a.example', 'smtp; 550', { store, nowMs });
+    expect(await listSuppressions({ store, nowMs })).toMatchObject([{ expires, author: 'jo' }]);
   });
 });
 

@@ -10,7 +10,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import type { AttributeValue, WriteRequest } from '@aws-sdk/client-dynamodb';
 import { TransportSecurityError } from '../../protocol/errors.ts';
 import type { UtcDay } from '../../protocol/tlsrpt/report.ts';
-import type { PolicyTally } from '../../protocol/tlsrpt/tally.ts';
+import { createTally, type PolicyTally } from '../../protocol/tlsrpt/tally.ts';
 import type { RecordedResults, ResultReader, ResultStore } from '../../reporting/ports.ts';
 import { writeItems } from './batch-calls.ts';
 import type { Table } from './conditional-update.ts';
@@ -34,8 +34,8 @@ const keptDays = 14;
 /** Domains that a process remembers to have listed. */
 const listedMax = 20_000;
 
-/** DynamoDB: 400 KB an item. Results are bounded (tally.ts) far below what compresses to this. */
-const gzipBytesMax = 350_000;
+/** DynamoDB: 400 KB an item, of which a record may take 64 KB. */
+const gzipBytesMax = 320_000;
 
 /**
  * Above this, results are compressed. What is smaller is one unit of writing (1 KB) anyhow, keys and record included; and to
@@ -98,32 +98,44 @@ function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>):
   });
 }
 
-function encodeResults(results: RecordedResults): WriteRequest {
-  const { id, day, domain, record } = results;
+function encodeResults({ id, day, domain, record, policies }: RecordedResults): WriteRequest {
   return put({
     // By the id, so that what is written once more takes its own place.
     key: text(resultsKey(day, domain, shardOf(id, writerShards))),
     entry: text(id),
-    policies: pack(results),
+    policies: pack(policies),
     ...(record !== undefined && { record: text(record) }),
     removeAtSeconds: removeAfter(day, keptDays),
   });
 }
 
-/** JSON, or that compressed. */
-function pack({ domain, policies }: RecordedResults): AttributeValue {
+/** JSON, or that compressed; without particulars where the item would be too large. */
+function pack(policies: readonly PolicyTally[]): AttributeValue {
   const json = JSON.stringify(policies);
   if (Buffer.byteLength(json) <= plainBytesMax) {
     return text(json);
   }
   const gzip = gzipSync(json);
-  if (gzip.length > gzipBytesMax) {
-    throw new TransportSecurityError(
-      'store-unavailable',
-      `results of ${domain}: ${gzip.length} bytes, an item takes ${gzipBytesMax}`,
-    );
-  }
-  return { B: gzip };
+  return { B: gzip.length > gzipBytesMax ? gzipSync(JSON.stringify(toBare(policies))) : gzip };
+}
+
+/**
+ * What a stranger chose is left out, the texts of policies and the particulars of failures. The counts stay: refused, these
+ * results would take with them those of all other domains of the same batch.
+ */
+function toBare(policies: readonly PolicyTally[]): readonly PolicyTally[] {
+  const tally = createTally();
+  tally.merge(
+    policies.map(({ policy, details, ...sums }) => ({
+      ...sums,
+      policy: { ...policy, strings: [], mxHosts: [] },
+      details: details.map(({ failure: { resultType }, sessions }) => ({
+        failure: { resultType },
+        sessions,
+      })),
+    })),
+  );
+  return tally.list();
 }
 
 function put(item: Item): WriteRequest {

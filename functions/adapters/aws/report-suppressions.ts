@@ -5,7 +5,11 @@
  * The contract is `SuppressionStore` in functions/reporting/ports.ts.
  */
 import { createHash } from 'node:crypto';
-import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  ConditionalCheckFailedException,
+  DeleteItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb';
 import type { Suppression, SuppressionStore } from '../../reporting/ports.ts';
 import type { Table } from './conditional-update.ts';
 import { type Item, integer, itemReader, text } from './item.ts';
@@ -36,6 +40,25 @@ export function createReportSuppressions(table: Table): SuppressionStore {
         client.send(new PutItemCommand({ TableName: tableName, Item: encode(suppression) })),
       );
     },
+    extend: (suppression) =>
+      orUnavailable(`PutItem on table ${tableName}`, async () => {
+        const Item = encode(suppression);
+        try {
+          await client.send(
+            new PutItemCommand({
+              TableName: tableName,
+              Item,
+              ConditionExpression: 'attribute_not_exists(#end) OR #end < :end',
+              ExpressionAttributeNames: { '#end': 'removeAtSeconds' },
+              ExpressionAttributeValues: { ':end': Item['removeAtSeconds'] ?? integer(0) },
+            }),
+          );
+        } catch (error) {
+          if (!(error instanceof ConditionalCheckFailedException)) {
+            throw error;
+          }
+        }
+      }),
     remove: async (uri) => {
       const { Attributes: removed } = await orUnavailable(`DeleteItem on table ${tableName}`, () =>
         client.send(

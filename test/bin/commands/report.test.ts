@@ -142,3 +142,34 @@ test.each([
   await expect(refused).rejects.toThrow(UsageError);
   await expect(refused).rejects.toThrow(message);
 });
+
+test('suppression: a destination is added, listed and removed', async () => {
+  const uri = 'mailto:Reports@A.example?subject=x';
+  const added = await run('suppression', 'add', uri, '--reason', 'ticket 4711', '--days', '30');
+  expect(added).toMatchObject({ status: 0, stderr: '' });
+  expect(added.stdout).toMatch(/^mailto:Reports@a\.example: no reports until \d{4}-/);
+  expect(await json('suppression', 'list')).toMatchObject([
+    { uri: 'mailto:Reports@a.example', reason: 'ticket 4711', state: 'in-force' },
+  ]);
+  expect((await run('suppression', 'list')).stdout).toMatch(
+    /^mailto:Reports@a\.example +\d{4}-\S+( \S+)* +in force +\S+ +ticket 4711$/m,
+  );
+  expect(await json('suppression', 'remove', uri)).toEqual([{ kind: 'removed', uri }]);
+  expect(await run('suppression', 'remove', uri)).toMatchObject({
+    status: 66,
+    stderr: `sealpost report: ${uri} is not suppressed\n`,
+  });
+  expect(await json('suppression', 'list')).toEqual([]);
+});
+
+test.each([
+  [['add', 'ftp://a.example', '--reason', 'x', '--days', '3'], 65, /uri: /],
+  [['add', 'mailto:r@a.example', '--reason', 'x', '--days', '367'], 64, /--days takes/],
+  [['add', 'mailto:r@a.example', '--days', '3'], 64, /--reason: /],
+  [['add', 'mailto:r@a.example', '--reason', 'x'], 64, /say when it ends/],
+  [['add', '--reason', 'x', '--days', '3'], 64, /give URI/],
+])('suppression %j ends with %i', async (args, status, why) => {
+  const ended = await run('suppression', ...args);
+  expect(ended.status).toBe(status);
+  expect(ended.stderr).toMatch(why);
+});
