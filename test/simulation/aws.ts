@@ -49,6 +49,8 @@ export interface Cloud {
   readonly calls: Map<string, number>;
   /** Called for what must not happen. */
   readonly complain: (what: string) => void;
+  /** Called where a query of the control table failed. */
+  readonly controlsUnread: () => void;
 }
 
 /** How likely a call fails at this moment. */
@@ -99,7 +101,7 @@ async function call(
   await process.pass(isQuick ? 0 : chance.between(1, 60));
   const failing = weather.failing();
   if (chance.happens(failing)) {
-    noteFailedWrite(command, process);
+    noteFailed(cloud, command, process);
     throw named('ThrottlingException', 'Rate exceeded');
   }
   let result = tryOn(cloud, command, apply);
@@ -108,7 +110,7 @@ async function call(
       // The SDK tries again, and meets what its first try has done.
       result = apply(command);
     } else {
-      noteFailedWrite(command, process);
+      noteFailed(cloud, command, process);
       throw named('TimeoutError', 'the answer was lost');
     }
   }
@@ -140,7 +142,14 @@ function tryOn(
   }
 }
 
-function noteFailedWrite({ input }: Command, process: SimulatedProcess): void {
+function noteFailed(
+  { controlsUnread }: Cloud,
+  { input }: Command,
+  process: SimulatedProcess,
+): void {
+  if ((input as { TableName?: string }).TableName === 'controls') {
+    controlsUnread();
+  }
   process.noteFailure((input as { Key?: { id?: { S?: string } } }).Key?.id?.S);
 }
 

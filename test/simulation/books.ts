@@ -5,13 +5,17 @@
  * that was never written down; what is refused is never sent; no content goes over a channel that the oracle forbids.
  */
 import { createHash } from 'node:crypto';
+import { domainOf } from './addresses.ts';
+import type { ControlLedger } from './control-ledger.ts';
 import { type Account, type HandedIn, judgeEnd } from './ends.ts';
 import type { Item } from './expressions.ts';
 import { createPolicyLedger } from './known-policies.ts';
-import { contentMark, type MessageSpec, readAddress } from './messages.ts';
+import { authorOf, contentMark, type MessageSpec, readAddress } from './messages.ts';
 import type { Arrival } from './network.ts';
-import { type Demand, judgeChannel } from './oracle.ts';
+import { judgeChannel } from './oracle.ts';
 import type { SimulatedProcess } from './process.ts';
+import { createRowLedger, type RowDemand } from './rows.ts';
+import { createSignatureCheck } from './signing.ts';
 import type { SimulatedTable } from './table.ts';
 import type { Domain } from './truth.ts';
 
@@ -31,7 +35,7 @@ export interface Books {
   rowWritten(item: Item): void;
   policyWritten(item: Item): void;
   /** When nothing is left to happen; unless the run `isWhole`, those who wait need no end. */
-  close(options: { readonly isWhole: boolean }): Summary;
+  close(options: { readonly isWhole: boolean }): Promise<Summary>;
 }
 
 export interface Summary {
@@ -57,6 +61,7 @@ interface BookOptions {
   readonly nowMs: () => number;
   readonly domains: ReadonlyMap<string, Domain>;
   readonly messages: SimulatedTable;
+  readonly controls: ControlLedger;
   /** When the invocation of a process began. */
   readonly sinceMs: (process: SimulatedProcess) => number;
 }
@@ -74,12 +79,8 @@ export function createBooks(options: BookOptions): Books {
   const bodies = new Map<string, MessageSpec>();
   const deadLettered = new Set<number>();
   const heardOf = new Map<number, HandedIn>();
-  /** Row of each recipient: keys of the message table. */
-  const rows = new Map<string, { readonly id: string; readonly part: string }>();
-  const seenRows = new Set<string>();
-  /** Rows of notifications, by the number of the message. */
-  const notices = new Map<number, { readonly id: string; readonly part: string }[]>();
   const policies = createPolicyLedger(nowMs);
+  const signatures = createSignatureCheck((what) => violate(what));
   const violations: string[] = [];
   let duplicates = 0;
   let notifications = 0;
@@ -89,34 +90,26 @@ export function createBooks(options: BookOptions): Books {
       violations.push(`${new Date(nowMs()).toISOString()} ${what}`);
     }
   };
-  const stateOf = (
-    key: { id: string; part: string } | undefined,
-    address: string,
-  ): string | undefined => {
-    const row = key && options.messages.find(key.id, key.part);
-    const recipients = JSON.parse(row?.['recipients']?.S ?? '[]') as {
-      address: string;
-      state: string;
-    }[];
-    return recipients.find((each) => each.address === address)?.state;
-  };
+  const rows = createRowLedger({
+    messages: options.messages,
+    specOf: (number) => specs.get(number),
+    demandsOf: options.controls.demandsOf,
+    violate,
+  });
 
-  const judge = (
-    arrival: Arrival,
-    address: string,
-    { spec, demands }: { readonly spec: MessageSpec; readonly demands: readonly Demand[] },
-  ): void => {
-    const domain = options.domains.get(address.slice(address.lastIndexOf('@') + 1));
+  const judge = (arrival: Arrival, address: string, asked: readonly RowDemand[]): void => {
+    const domain = options.domains.get(domainOf(address));
     if (domain === undefined) {
       violate(`content for ${address} reached ${arrival.host.name}, and its domain does not exist`);
       return;
     }
-    const complaints = demands.map((demand) =>
+    const sinceMs = options.sinceMs(arrival.process);
+    const complaints = asked.map((each) =>
       judgeChannel({
         domain,
-        demand,
-        explicit: spec.explicit,
-        submittedAtMs: spec.atMs,
+        ...each,
+        exceptions: options.controls.exceptionsOf(domain.name),
+        isInDoubt: arrival.process.failedAtMs.some((ms) => ms >= sinceMs - settlingMs),
         channel: {
           host: arrival.host,
           openedAtMs: arrival.openedAtMs,
@@ -124,13 +117,13 @@ export function createBooks(options: BookOptions): Books {
           requireTls: / REQUIRETLS(?: |$)/.test(arrival.part.mail),
         },
         known: policies.of(domain.name),
-        sinceMs: options.sinceMs(arrival.process),
+        sinceMs,
         nowMs: nowMs(),
       }),
     );
     if (complaints.every((complaint) => complaint !== undefined)) {
       violate(
-        `forbidden channel to ${arrival.host.name} (${arrival.encrypted ? 'TLS' : 'clear'}) for ${address}, ${demands.join(' or ')}: ${complaints[0]}`,
+        `forbidden channel to ${arrival.host.name} (${arrival.encrypted ? 'TLS' : 'clear'}) for ${address}, ${asked.map(({ demand }) => demand).join(' or ')}: ${complaints[0]}`,
       );
     }
   };
@@ -148,7 +141,12 @@ export function createBooks(options: BookOptions): Books {
     if (!taken.content.includes(`${contentMark}${spec.number}.`)) {
       violate(`${address} got content that is not message ${spec.number}'s`);
     }
-    const state = stateOf(rows.get(address), address);
+    signatures.arrived(taken.content, {
+      number: spec.number,
+      from: authorOf(spec),
+      isSigned: spec.isSigned,
+    });
+    const state = rows.stateOf(address);
     if (state !== 'pending') {
       violate(`${address} was sent a message when its row said ${state}`);
     }
@@ -156,7 +154,7 @@ export function createBooks(options: BookOptions): Books {
       (earlier) =>
         earlier.reply.isHeard &&
         !earlier.process.isDead &&
-        !earlier.process.failedWrites.has(rows.get(address)?.id ?? '') &&
+        !earlier.process.failedWrites.has(rows.keyOf(address)?.id ?? '') &&
         // What goes before the row is written may fail, too: the next attempt, or a notification.
         !earlier.process.failedAtMs.some(
           (ms) => ms >= earlier.atMs && ms < earlier.atMs + settlingMs,
@@ -171,23 +169,19 @@ export function createBooks(options: BookOptions): Books {
 
   const receiveNotice = (arrival: Arrival, spec: MessageSpec): void => {
     const { content } = arrival.part;
-    const isRedacted = !content.includes(contentMark);
-    // RFC 8689 §5: what it quotes is protected as the message was; where nothing is quoted, nothing has to be.
-    const demands: readonly Demand[] =
-      spec.demand === 'require' && !isRedacted
-        ? ['require']
-        : spec.demand === 'require'
-          ? ['default', 'require']
-          : [spec.demand];
-    judge(arrival, spec.mailFrom, { spec, demands });
+    const reports = readReports(content);
+    const concerned =
+      arrival.taken === undefined
+        ? spec.recipients.map(({ address }) => address)
+        : reports.map(({ address }) => address);
+    judge(arrival, spec.mailFrom, demandsOfNotice(content, concerned.map(rows.demandOf)));
     if (arrival.taken === undefined) {
       return;
     }
     notifications += 1;
-    for (const block of content.split('\r\n\r\n')) {
-      const address = /^Final-Recipient: *(?:rfc822|utf-8); *(\S+)/im.exec(block)?.[1];
-      const action = /^Action: *(\w+)/im.exec(block)?.[1]?.toLowerCase();
-      const account = address === undefined ? undefined : accounts.get(address);
+    signatures.arrived(content, { number: spec.number, isSigned: false });
+    for (const { address, action } of reports) {
+      const account = accounts.get(address);
       if (account !== undefined && action === 'failed') {
         account.isBounced = true;
         if (account.spec.number !== spec.number) {
@@ -231,45 +225,24 @@ export function createBooks(options: BookOptions): Books {
         } else if (read.isSender) {
           receiveNotice(arrival, spec);
         } else {
-          judge(arrival, address, { spec, demands: demandsOf(spec) });
+          judge(arrival, address, demandsOf(spec, rows.demandOf(address)));
           receive(arrival, address);
         }
       }
     },
-    rowWritten: (item) => {
-      const id = item['id']?.S ?? '';
-      const part = item['part']?.S ?? '';
-      const key = `${id} ${part}`;
-      if (!part.startsWith('delivery#') || seenRows.has(key)) {
-        return;
-      }
-      seenRows.add(key);
-      const recipients = JSON.parse(item['recipients']?.S ?? '[]') as { address: string }[];
-      for (const { address } of recipients) {
-        const read = readAddress(address);
-        if (read?.isSender === true) {
-          notices.set(read.number, [...(notices.get(read.number) ?? []), { id, part }]);
-        } else {
-          if (rows.has(address)) {
-            violate(`${address} has two rows`);
-          }
-          rows.set(address, { id, part });
-        }
-      }
-    },
+    rowWritten: rows.written,
     policyWritten: policies.written,
-    close: ({ isWhole }) => {
+    close: async ({ isWhole }) => {
+      await signatures.finish();
       const counts = { delivered: 0, bounced: 0, dropped: 0, deadLettered: 0, refused: 0 };
       const delays: number[] = [];
       const lines: string[] = [];
       for (const [address, account] of accounts) {
         const end = judgeEnd(account, {
-          state: stateOf(rows.get(address), address),
+          state: rows.stateOf(address),
           isDeadLettered: deadLettered.has(account.spec.number),
           heard: heardOf.get(account.spec.number),
-          noticeStates: (notices.get(account.spec.number) ?? []).map((key) =>
-            stateOf(key, account.spec.mailFrom),
-          ),
+          noticeStates: rows.noticeStates(account.spec),
         });
         if (end in counts) {
           counts[end as keyof typeof counts] += 1;
@@ -301,8 +274,38 @@ export function quantile(sorted: readonly number[], share: number): number {
 }
 
 /** RFC 8689 §4.2.1, §5: with an empty return-path there is nobody to send a message back to, so it may go on without. */
-function demandsOf({ demand, mailFrom }: MessageSpec): readonly Demand[] {
-  return demand === 'require' && mailFrom === '' ? ['require', 'default'] : [demand];
+function demandsOf({ mailFrom }: MessageSpec, asked: RowDemand | undefined): readonly RowDemand[] {
+  const demands = asked === undefined ? [] : [asked];
+  return asked?.demand === 'require' && mailFrom === ''
+    ? [asked, { demand: 'default', explicit: false }]
+    : demands;
+}
+
+/**
+ * RFC 8689 §5: what a notification quotes is protected as the message was; where nothing is quoted, nothing has to be.
+ */
+function demandsOfNotice(
+  content: string,
+  told: readonly (RowDemand | undefined)[],
+): readonly RowDemand[] {
+  const isRedacted = !content.includes(contentMark);
+  return told.flatMap((each): readonly RowDemand[] => {
+    if (each?.demand !== 'require') {
+      return each === undefined ? [] : [each];
+    }
+    // It asks by itself, whoever asked for its message.
+    const full = { demand: 'require', explicit: true } as const;
+    return isRedacted ? [full, { demand: 'default', explicit: false }] : [full];
+  });
+}
+
+/** What a notification says of each recipient (RFC 3464 §2.3). */
+function readReports(content: string): readonly { address: string; action: string }[] {
+  return content.split('\r\n\r\n').flatMap((block) => {
+    const address = /^Final-Recipient: *(?:rfc822|utf-8); *(\S+)/im.exec(block)?.[1];
+    const action = /^Action: *(\w+)/im.exec(block)?.[1]?.toLowerCase();
+    return address === undefined || action === undefined ? [] : [{ address, action }];
+  });
 }
 
 /** A record as its sender wrote it: a letter says by which id and times its message is known as well. */

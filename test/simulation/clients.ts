@@ -10,7 +10,7 @@ import { type SubmitContext, submitMessage } from '../../functions/submission/su
 import { createClients, deliveryQueueUrl } from './aws.ts';
 import type { Books } from './books.ts';
 import type { VirtualClock } from './clock.ts';
-import { bucket, type Installation } from './functions.ts';
+import { bucket, createControlsReader, createSigner, type Installation } from './functions.ts';
 import { contentOf, type MessageSpec, recordOf } from './messages.ts';
 import { createProcess, type SimulatedProcess } from './process.ts';
 
@@ -141,8 +141,8 @@ function createContext(installation: Installation, process: SimulatedProcess): S
       settings,
       ports: {
         now,
-        readControls: async () => ({ rules: [], exceptions: [] }),
-        signContent: async () => [],
+        readControls: createControlsReader(client, process, installation),
+        signContent: createSigner(installation),
         contents,
         shareContent: createSharedContents({ ...messageTable, now }).shareContent,
       },

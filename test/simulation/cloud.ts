@@ -18,6 +18,8 @@ export interface CloudOptions {
   readonly arrived: () => void;
   /** Called for what must not happen. */
   readonly complain: (what: string) => void;
+  /** Called where somebody could not read the controls. */
+  readonly controlsUnread?: () => void;
   /** How many records come twice; default none. */
   readonly duplicates?: number;
 }
@@ -25,7 +27,7 @@ export interface CloudOptions {
 /** AWS with nothing in it yet. */
 export function createCloud(
   parts: { readonly clock: VirtualClock; readonly chance: Chance },
-  { arrived, complain, duplicates = 0 }: CloudOptions,
+  { arrived, complain, controlsUnread = () => {}, duplicates = 0 }: CloudOptions,
 ): Cloud {
   const waiting = { partition: 'waiting' };
   return {
@@ -47,6 +49,7 @@ export function createCloud(
         ),
       ],
       ['policies', createTable({ partition: 'domain' }, parts)],
+      ['controls', createTable({ partition: 'kind', sort: 'name' }, parts)],
       ['retries', createTable({ partition: 'bucket', sort: 'entry' }, parts)],
     ]),
     queue: createQueue({
@@ -60,6 +63,7 @@ export function createCloud(
     bucket: createBucket({ nowMs: parts.clock.now, complain }),
     calls: new Map(),
     complain,
+    controlsUnread,
   };
 }
 

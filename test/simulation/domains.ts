@@ -2,6 +2,7 @@
 import type { Chance } from './chance.ts';
 import {
   type Domain,
+  type DomainException,
   type DomainTruth,
   type Episode,
   type Host,
@@ -172,14 +173,8 @@ function makeDomain(
     settings: {
       daneOnly: profile === 'DANE only',
       exceptions:
-        always.length <= index && chance.happens(0.08)
-          ? [
-              {
-                // The config refuses an exception from DANE where nothing but DANE is asked for.
-                policy: chance.happens(0.5) || profile === 'DANE only' ? 'mta-sts' : 'dane',
-                untilMs: chance.between(span.startMs, span.endMs),
-              },
-            ]
+        always.length <= index && chance.happens(0.15)
+          ? [drawException(profile, span, chance)]
           : [],
     },
   };
@@ -194,6 +189,25 @@ function makeDomain(
     };
   });
   return { domain, hosts };
+}
+
+function drawException(profile: Profile, span: Span, chance: Chance): DomainException {
+  // Refused: an exception from DANE where nothing but DANE is asked for.
+  const policy =
+    profile === 'DANE only'
+      ? chance.pick(['mta-sts', 'tagging'] as const)
+      : chance.pick(['mta-sts', 'dane', 'tagging'] as const);
+  if (chance.happens(0.4)) {
+    return { policy, untilMs: chance.between(span.startMs, span.endMs) };
+  }
+  const madeAtMs = chance.between(span.startMs, span.endMs - 4 * hourMs);
+  const untilMs = madeAtMs + chance.between(hourMs, 12 * hourMs);
+  return {
+    policy,
+    madeAtMs,
+    untilMs,
+    ...(chance.happens(0.4) && { removedAtMs: chance.between(madeAtMs + hourMs / 2, untilMs) }),
+  };
 }
 
 interface Facts {

@@ -1,6 +1,7 @@
 /** The real functions, wired to the simulated world as their handlers wire them to AWS. */
 import { createBackoffTable } from '../../functions/adapters/aws/backoff-table.ts';
 import { createContentBucket } from '../../functions/adapters/aws/content-bucket.ts';
+import { createControlTable } from '../../functions/adapters/aws/control-table.ts';
 import { createMailQueue } from '../../functions/adapters/aws/mail-queue.ts';
 import { createMessageTable } from '../../functions/adapters/aws/message-table.ts';
 import { createPolicyTable } from '../../functions/adapters/aws/policy-table.ts';
@@ -21,8 +22,12 @@ import { requeueWaiting, type WaitingPorts } from '../../functions/delivery/requ
 import type { DeliverySettings } from '../../functions/environment.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
+import type { ReadControls, SignContent } from '../../functions/submission/ports.ts';
+import { createReadControls } from '../../functions/submission/read-controls.ts';
+import { createSignContent } from '../../functions/submission/sign-content.ts';
 import type { SubmitContext } from '../../functions/submission/submit-message.ts';
 import {
+  type Clients,
   type Cloud,
   createClients,
   deadLetterQueueUrl,
@@ -32,6 +37,7 @@ import {
 import type { Chance } from './chance.ts';
 import type { Network } from './network.ts';
 import type { SimulatedProcess } from './process.ts';
+import { readKeys } from './signing.ts';
 
 /** Where functions run. */
 export interface Installation {
@@ -48,6 +54,8 @@ export interface Installation {
 export interface Spoil {
   readonly delivery?: (ports: DeliveryPorts) => DeliveryPorts;
   readonly requeue?: (ports: WaitingPorts) => WaitingPorts;
+  readonly signing?: (sign: SignContent) => SignContent;
+  readonly controls?: (read: ReadControls) => ReadControls;
   readonly submission?: (context: SubmitContext) => SubmitContext;
   /** What becomes of a request's key. */
   readonly key?: (key: string) => string;
@@ -102,10 +110,7 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
   const { dynamoDb: client, s3 } = createClients(installation.cloud, process, installation.weather);
   const contents = createContentBucket({ client: s3, bucket });
   const stores = createStores(installation, process);
-  const readControls = async (): Promise<{ rules: []; exceptions: [] }> => ({
-    rules: [],
-    exceptions: [],
-  });
+  const readControls = createControlsReader(client, process, installation);
   let token = 0;
   return {
     ...stores,
@@ -126,7 +131,7 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
       ports: {
         now,
         readControls,
-        signContent: async () => [],
+        signContent: createSigner(installation),
         contents,
         shareContent: stores.messages.shareContent,
       },
@@ -140,6 +145,26 @@ function createPorts(installation: Installation, process: SimulatedProcess): Del
     backoffs: rememberAbsence(createBackoffTable({ client, tableName: 'retries' }), now),
     observe,
   };
+}
+
+/** Keys are at hand: how they are fetched is not simulated. */
+export function createSigner({ spoil }: Pick<Installation, 'spoil'>): SignContent {
+  const sign = createSignContent(readKeys);
+  return spoil.signing?.(sign) ?? sign;
+}
+
+/** As the handlers make it, one for each process. */
+export function createControlsReader(
+  client: Clients['dynamoDb'],
+  process: SimulatedProcess,
+  { observe, spoil }: Pick<Installation, 'observe' | 'spoil'>,
+): ReadControls {
+  const read = createReadControls({
+    store: createControlTable({ client, tableName: 'controls' }),
+    now: process.now,
+    observe: (error) => observe({ kind: 'fault', error }),
+  });
+  return spoil.controls?.(read) ?? read;
 }
 
 function createStores(

@@ -1,6 +1,7 @@
 /** Makes the messages of a run, and says of each what may become of it, from what was asked for alone. */
+import { domainOf } from './addresses.ts';
 import type { Chance } from './chance.ts';
-import type { Demand } from './oracle.ts';
+import { signByHand } from './signing.ts';
 
 export interface SpecifiedRecipient {
   /** As it goes on the wire: its tag is taken off. */
@@ -19,7 +20,13 @@ export interface MessageSpec {
   /** '' for the null reverse-path. */
   readonly mailFrom: string;
   readonly recipients: readonly SpecifiedRecipient[];
-  readonly demand: Demand;
+  /** Its header says `TLS-Required: No`. */
+  readonly saysOptional: boolean;
+  /** What rules look at, in its header. */
+  readonly class?: string;
+  readonly isLarge: boolean;
+  /** By its sender (DKIM). */
+  readonly isSigned: boolean;
   /** REQUIRETLS was asked for in the envelope. */
   readonly explicit: boolean;
   readonly poison?: Poison;
@@ -29,6 +36,9 @@ export interface MessageSpec {
   /** By which door it comes in. */
   readonly way: 'sqs' | 'http';
 }
+
+/** Classes that messages are of, by a header field of theirs. */
+export const messageClasses = ['payroll', 'payroll-slip', 'bulletin', 'chatter'] as const;
 
 /** Marks content of a message itself, wherever it turns up. */
 export const contentMark = 'X-Mark: content of message ';
@@ -88,7 +98,10 @@ export function makeMessage(
     atMs,
     mailFrom: from,
     recipients,
-    demand: asks === 'header' ? 'optional' : asks === 'nothing' ? 'default' : 'require',
+    saysOptional: asks === 'header',
+    ...(chance.happens(0.15) && { class: chance.pick(messageClasses) }),
+    isLarge: chance.happens(0.03),
+    isSigned: chance.happens(0.05),
     explicit: asks === 'explicit',
     stored: chance.happens(0.08) && poison !== 'bad base64',
     named: chance.happens(0.7),
@@ -98,19 +111,33 @@ export function makeMessage(
   };
 }
 
+/** Whom the From field names. */
+export function authorOf({ mailFrom }: MessageSpec): string {
+  return mailFrom === '' ? 'postmaster@sender.test' : mailFrom;
+}
+
 export function contentOf(spec: MessageSpec): string {
-  const from = spec.mailFrom === '' ? 'postmaster@sender.test' : spec.mailFrom;
+  const from = authorOf(spec);
+  const content = writeContent(spec, from);
+  return spec.isSigned ? signByHand(content, domainOf(from), spec.atMs) : content;
+}
+
+function writeContent(spec: MessageSpec, from: string): string {
   return [
     `From: <${from}>`,
     `To: <${spec.recipients[0]?.given}>`,
     'Date: Thu, 1 Jan 2026 00:00:00 +0000',
     `Message-ID: <${spec.number}@sender.test>`,
     `${contentMark}${spec.number}.`,
-    ...(spec.demand === 'optional' ? ['TLS-Required: No'] : []),
+    ...(spec.saysOptional ? ['TLS-Required: No'] : []),
+    ...(spec.class === undefined ? [] : [`X-Class: ${spec.class}`]),
     `Subject: message ${spec.number}`,
     '',
     `This is message ${spec.number}.`,
     '.a line with a dot',
+    ...(spec.isLarge
+      ? Array.from({ length: 40 }, () => 'This line makes the message a large one.\tIndeed.')
+      : []),
     '',
   ].join('\r\n');
 }

@@ -4,7 +4,9 @@
  * Written from the table alone: it shares no code with what it judges. Where knowledge takes time to spread (a policy in
  * memory, a channel opened before a record changed) a channel is in order if it was so at any moment of that time.
  */
+import { type KnownException, mayBeExcepted } from './control-ledger.ts';
 import {
+  type Demand,
   type Domain,
   type DomainTruth,
   type Host,
@@ -13,9 +15,6 @@ import {
   type PublishedPolicy,
   truthAt,
 } from './truth.ts';
-
-/** What a message asks for. */
-export type Demand = 'require' | 'default' | 'optional';
 
 /** What the channel was when content went over it. */
 export interface ShownChannel {
@@ -36,10 +35,12 @@ export type KnownPolicies = readonly {
 export interface Question {
   readonly domain: Domain;
   readonly demand: Demand;
-  /** REQUIRETLS that nobody may take away: it was asked for in the envelope. */
+  /** REQUIRETLS that no exception may take away: it was asked for in the envelope. */
   readonly explicit: boolean;
-  /** When the message came in. */
-  readonly submittedAtMs: number;
+  /** For the domain. */
+  readonly exceptions: readonly KnownException[];
+  /** Who sent it may not have seen what operators decided since his process began. */
+  readonly isInDoubt: boolean;
   readonly channel: ShownChannel;
   readonly known: KnownPolicies;
   /** When the invocation began that sent it. */
@@ -101,23 +102,13 @@ function policiesAt({ domain, known }: Question, ms: number): (PublishedPolicy |
   return isNew && !wasFailing ? [policy] : [policy, ...remembered];
 }
 
-/**
- * An exception for a domain takes a tag's word away there: while it lasts, and where the message came in under it for
- * good.
- */
-function demandsAt({ domain, demand, explicit, submittedAtMs }: Question, ms: number): Demand[] {
+/** While an exception for a domain lasts, it takes the word of tags and rules away there. */
+function demandsAt(question: Question, ms: number): Demand[] {
+  const { demand, explicit } = question;
   if (demand !== 'require' || explicit) {
     return [demand];
   }
-  const { exceptions } = domain.settings;
-  const mayCount = exceptions.every(({ untilMs }) => untilMs <= ms);
-  const mayNotCount = exceptions.some(
-    ({ untilMs }) => untilMs > Math.min(submittedAtMs, ms) - knowledgeMs,
-  );
-  return [
-    ...(mayCount ? (['require'] as const) : []),
-    ...(mayNotCount ? (['default'] as const) : []),
-  ];
+  return exceptedAt(question, 'any', ms).map((isExcepted) => (isExcepted ? 'default' : 'require'));
 }
 
 function complain(
@@ -143,8 +134,8 @@ function complain(
     return undefined;
   }
   let complaint: string | undefined;
-  for (const isStsExcepted of mayBeExcepted(domain, 'mta-sts', ms)) {
-    for (const isDaneExcepted of mayBeExcepted(domain, 'dane', ms)) {
+  for (const isStsExcepted of exceptedAt(question, 'mta-sts', ms)) {
+    for (const isDaneExcepted of exceptedAt(question, 'dane', ms)) {
       const enforced = policy?.mode === 'enforce' && !isStsExcepted ? policy : undefined;
       complaint =
         complainOfPolicy(enforced, channel, shown) ??
@@ -161,16 +152,14 @@ function complain(
   return complaint;
 }
 
-/** Whether an exception counts: close to its end clocks differ, and both may be. */
-function mayBeExcepted(
-  { settings }: Domain,
-  policy: 'mta-sts' | 'dane',
+/** Whether an exception counts: close to its ends clocks differ, and both may be. */
+function exceptedAt(
+  { exceptions, isInDoubt }: Question,
+  policy: Parameters<typeof mayBeExcepted>[1],
   ms: number,
 ): readonly boolean[] {
-  const ends = settings.exceptions.filter((each) => each.policy === policy);
-  const mayCount = ends.some(({ untilMs }) => untilMs > ms - knowledgeMs);
-  const mayNotCount = ends.every(({ untilMs }) => untilMs <= ms + skewMsMax);
-  return [...(mayCount ? [true] : []), ...(mayNotCount ? [false] : [])];
+  const span = { fromMs: ms - knowledgeMs, toMs: ms + skewMsMax, isInDoubt };
+  return mayBeExcepted(exceptions, policy, span);
 }
 
 function complainOfPolicy(

@@ -169,7 +169,8 @@ export function startPeer(options: PeerOptions): PeerSession {
       if (end === 1) {
         return false;
       }
-      const content = session.input.slice(0, end);
+      // RFC 5321 §4.5.2: a dot that begins a line, and is not all of it, was put there.
+      const content = session.input.slice(0, end).replace(/^\./gm, '');
       session.input = session.input.slice(end + 3);
       takeContent(content);
       return true;

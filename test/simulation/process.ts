@@ -106,3 +106,14 @@ export function createProcess({
     },
   };
 }
+
+/** Runs something to its end; false where it rejects, or the process dies before. */
+export function runToEnd(process: SimulatedProcess, work: () => Promise<void>): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.onDeath(() => resolve(false));
+    work().then(
+      () => resolve(true),
+      () => resolve(false),
+    );
+  });
+}

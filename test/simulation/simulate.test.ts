@@ -1,5 +1,6 @@
 /** The books of small runs balance, and those of runs with a bug in them do not. */
 import { describe, expect, test } from 'vitest';
+import { once } from '../../functions/delivery/once.ts';
 import type { DeliveryPorts } from '../../functions/delivery/ports.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
 import { findGrowth } from './backlog.ts';
@@ -50,6 +51,11 @@ function change<K extends keyof DeliveryPorts>(
   spoil: (port: DeliveryPorts[K]) => DeliveryPorts[K],
 ): Spoil {
   return { delivery: (ports) => ({ ...ports, [name]: spoil(ports[name]) }) };
+}
+
+/** What every function goes by of what operators decided at run time, changed. */
+function controls(spoil: NonNullable<Spoil['controls']>): Spoil {
+  return { controls: spoil };
 }
 
 /** What a submission is taken in with, changed. */
@@ -172,6 +178,52 @@ describe('a simulation that finds nothing is worth nothing: it finds', () => {
         },
       })),
       /forbidden channel .*require/,
+    ],
+    [
+      'rules of run time that are not asked',
+      controls((read) => async () => ({ ...(await read()), rules: [] })),
+      /the row of .* says .* is asked/,
+    ],
+    [
+      'rules that are asked in the wrong order',
+      controls((read) => async () => {
+        const known = await read();
+        return { ...known, rules: known.rules.toReversed() };
+      }),
+      /the row of .* says .* is asked/,
+    ],
+    [
+      'exceptions that are not obeyed',
+      controls((read) => async () => ({ ...(await read()), exceptions: [] })),
+      /the row of .* says .* is asked|MAIL with REQUIRETLS/,
+    ],
+    [
+      'controls that are read once and for all',
+      controls((read) => once(read)),
+      /the row of .* says .* is asked|forbidden channel/,
+    ],
+    ['mail that is not signed', { signing: () => async () => [] }, /is signed by \[\]/],
+    [
+      'a signature beside the one that its sender made',
+      {
+        signing: (sign) => (message, nowMs) =>
+          sign(
+            {
+              ...message,
+              fields: message.fields.filter(({ name }) => !/^dkim-signature$/i.test(name)),
+            },
+            nowMs,
+          ),
+      },
+      /is signed by \[\w+,.*own\]/,
+    ],
+    [
+      'signatures of another body',
+      {
+        signing: (sign) => (message, nowMs) =>
+          sign({ ...message, body: Buffer.from('changed\r\n') }, nowMs),
+      },
+      /the signatures of message/,
     ],
     [
       'waiting messages that are removed before they are sent',

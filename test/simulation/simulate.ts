@@ -9,6 +9,8 @@ import { arrivalMs, dayMs, hourMs, startMs } from './calendar.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createVirtualClock } from './clock.ts';
 import { createCloud, createWeather, tableOf } from './cloud.ts';
+import { createControlLedger } from './control-ledger.ts';
+import { startControlOperator } from './control-operator.ts';
 import { makeCalmWorld, makeDeadDomain, makeWorld, type World } from './domains.ts';
 import type { Installation } from './functions.ts';
 import { isUnknownMailbox } from './messages.ts';
@@ -17,7 +19,9 @@ import { startPolling } from './polling.ts';
 import type { SimulatedProcess } from './process.ts';
 import type { Run, SimulationOptions } from './run-parts.ts';
 import { deadDomain, submitAll } from './submissions.ts';
+import { drawRules, type RulePlan, writeRule } from './tagging.ts';
 import { isEmpty, startTimetable } from './timetable.ts';
+import type { DomainException } from './truth.ts';
 
 export interface SimulationResult extends Summary {
   readonly seed: number;
@@ -39,11 +43,21 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const chance = createChance(options.seed);
   const clock = createVirtualClock(startMs);
   const world = createWorld(options, chance);
+  const rules =
+    options.isCalm === true
+      ? { ofConfig: [], passing: [] }
+      : drawRules([...world.domains.keys()], createChance(options.seed));
+  const controls = createControlLedger({
+    nowMs: clock.now,
+    ofConfig: rules.ofConfig,
+    exceptions: exceptionsOfConfig(world),
+  });
   const cloud = createCloud(
     { clock, chance },
     {
       arrived: () => wake(),
       complain: (what) => books.violate(what),
+      controlsUnread: controls.readFailed,
       duplicates: options.duplicates ?? (options.isCalm === true ? 0 : 0.005),
     },
   );
@@ -52,6 +66,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     nowMs: clock.now,
     domains: world.domains,
     messages: tableOf(cloud, 'messages'),
+    controls,
     sinceMs: (process) => sinceMs.get(process) ?? startMs,
   });
   tableOf(cloud, 'messages').observe((item) => {
@@ -75,23 +90,28 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     counts,
     sinceMs,
     weather: options.isCalm === true ? { chance, failing: () => 0 } : createWeather(clock, chance),
-    settings: settingsFor(world),
+    settings: settingsFor(world, rules),
     observe: (event) => noteEvent(event, counts, books.violate),
     spoil: options.spoil ?? {},
   };
   const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
+  const areControlsMade = startControlOperator(
+    run,
+    { rules, domains: world.domains },
+    { ledger: controls, books },
+  );
   startTimetable(run, options, () => {
     const isSpoilt = options.untilViolation === true && books.violations.length > 0;
     const { hours = Number.POSITIVE_INFINITY } = options;
     const isCut = clock.now() >= startMs + hours * hourMs;
-    return isSpoilt || isCut || (isSubmitted() && isEmpty(run));
+    return isSpoilt || isCut || (isSubmitted() && areControlsMade() && isEmpty(run));
   });
   await clock.run();
   for (const { body, reason } of cloud.deadLetters) {
     books.deadLettered(body, reason);
   }
-  const summary = books.close({ isWhole: options.hours === undefined });
+  const summary = await books.close({ isWhole: options.hours === undefined });
   if (options.hours === undefined) {
     for (const key of cloud.bucket.leftBehind()) {
       books.violate(`object ${key} was left behind, and nothing had gone wrong`);
@@ -145,18 +165,27 @@ function createWorld({ backlog = 0, isCalm = false }: SimulationOptions, chance:
   };
 }
 
-function settingsFor({ domains }: World): Installation['settings'] {
-  const all = [...domains.values()];
+function settingsFor(world: World, rules: RulePlan): Installation['settings'] {
+  const all = [...world.domains.values()];
   return {
     ...deliverySettings,
     daneOnly: all.filter(({ settings }) => settings.daneOnly).map(({ name }) => name),
-    exceptions: all.flatMap(({ name, settings }) =>
-      settings.exceptions.map(({ policy, untilMs }) => ({
-        domain: name,
-        policy,
-        reason: 'a partner without certificates',
-        expires: new Date(untilMs).toISOString(),
-      })),
-    ),
+    rules: rules.ofConfig.map(writeRule),
+    exceptions: exceptionsOfConfig(world).map(({ domain, policy, untilMs }) => ({
+      domain,
+      policy,
+      reason: 'a partner without certificates',
+      expires: new Date(untilMs).toISOString(),
+    })),
   };
+}
+
+function exceptionsOfConfig({
+  domains,
+}: World): readonly (DomainException & { readonly domain: string })[] {
+  return [...domains.values()].flatMap(({ name, settings }) =>
+    settings.exceptions
+      .filter(({ madeAtMs }) => madeAtMs === undefined)
+      .map((exception) => ({ ...exception, domain: name })),
+  );
 }

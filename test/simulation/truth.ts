@@ -1,5 +1,8 @@
 /** What is true of the world's domains and hosts, and since when. Nothing here knows how mail is delivered. */
 
+/** What a message asks for. */
+export type Demand = 'require' | 'default' | 'optional';
+
 /** A policy as published (RFC 8461 §3). */
 export interface PublishedPolicy {
   readonly id: string;
@@ -100,13 +103,19 @@ export function layEpisodes<T extends object>(
   }));
 }
 
+/** From a policy, or from our own tagging. */
+export interface DomainException {
+  readonly policy: 'mta-sts' | 'dane' | 'tagging';
+  readonly untilMs: number;
+  /** Made at run time; absent: it stands in the config. */
+  readonly madeAtMs?: number;
+  /** Taken away before its time. */
+  readonly removedAtMs?: number;
+}
+
 /** What the operator has set for a domain. */
 export interface DomainSettings {
-  /** Exceptions, each until a moment. */
-  readonly exceptions: readonly {
-    readonly policy: 'mta-sts' | 'dane';
-    readonly untilMs: number;
-  }[];
+  readonly exceptions: readonly DomainException[];
   readonly daneOnly: boolean;
 }
 

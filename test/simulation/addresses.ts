@@ -1,0 +1,5 @@
+/** Addresses of a world. */
+
+export function domainOf(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1);
+}

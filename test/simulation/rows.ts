@@ -1,0 +1,116 @@
+/** The rows of deliveries, as the books see them: whose they are, what they say, and what they may demand. */
+import { domainOf } from './addresses.ts';
+import type { Item } from './expressions.ts';
+import { type MessageSpec, readAddress } from './messages.ts';
+import type { SimulatedTable } from './table.ts';
+import type { Demand } from './truth.ts';
+
+/** What a row demands of its channels. */
+export interface RowDemand {
+  readonly demand: Demand;
+  readonly explicit: boolean;
+}
+
+interface RowKey {
+  readonly id: string;
+  readonly part: string;
+}
+
+export interface RowLedger {
+  /** An item of the message table was written. */
+  written(item: Item): void;
+  /** The row of a recipient, once there is one. */
+  keyOf(address: string): RowKey | undefined;
+  stateOf(address: string): string | undefined;
+  /** What holds for a recipient now; undefined while there is no row. */
+  demandOf(address: string): RowDemand | undefined;
+  /** The states of what the sender of a message was told. */
+  noticeStates(spec: MessageSpec): readonly (string | undefined)[];
+}
+
+interface RowLedgerOptions {
+  readonly messages: SimulatedTable;
+  readonly specOf: (number: number) => MessageSpec | undefined;
+  /** What a message may demand at a domain whose row is first written now. */
+  readonly demandsOf: (spec: MessageSpec, domain: string) => ReadonlySet<Demand>;
+  readonly violate: (what: string) => void;
+}
+
+export function createRowLedger(options: RowLedgerOptions): RowLedger {
+  const { messages, violate } = options;
+  /** By the address of each recipient. */
+  const rows = new Map<string, RowKey>();
+  /** What each row demands, as JSON, by its key. */
+  const demands = new Map<string, string>();
+  /** Rows of notifications, by the number of the message. */
+  const notices = new Map<number, RowKey[]>();
+
+  const stateIn = (key: RowKey | undefined, address: string): string | undefined => {
+    const row = key && messages.find(key.id, key.part);
+    return recipientsOf(row).find((each) => each.address === address)?.state;
+  };
+  const assign = (address: string, key: RowKey, demand: RowDemand): void => {
+    const read = readAddress(address);
+    if (read?.isSender === true) {
+      notices.set(read.number, [...(notices.get(read.number) ?? []), key]);
+      return;
+    }
+    if (rows.has(address)) {
+      violate(`${address} has two rows`);
+    }
+    rows.set(address, key);
+    const spec = read && options.specOf(read.number);
+    if (spec !== undefined) {
+      checkDemand(address, spec, demand);
+    }
+  };
+  const checkDemand = (address: string, spec: MessageSpec, row: RowDemand): void => {
+    const allowed = options.demandsOf(spec, domainOf(address));
+    if (!allowed.has(row.demand)) {
+      violate(
+        `the row of ${address} says ${row.demand}, and ${[...allowed].join(' or ')} is asked`,
+      );
+    }
+    if (row.explicit !== spec.explicit) {
+      violate(`the row of ${address} says explicit: ${row.explicit}`);
+    }
+  };
+
+  return {
+    written: (item) => {
+      const id = item['id']?.S ?? '';
+      const part = item['part']?.S ?? '';
+      if (!part.startsWith('delivery#')) {
+        return;
+      }
+      const demand = item['demand']?.S ?? '';
+      const known = demands.get(`${id} ${part}`);
+      if (known === demand) {
+        return;
+      }
+      demands.set(`${id} ${part}`, demand);
+      if (known !== undefined) {
+        violate(`${id} demanded ${known}, and now ${demand}, by nobody's word`);
+        return;
+      }
+      for (const { address } of recipientsOf(item)) {
+        assign(address, { id, part }, JSON.parse(demand) as RowDemand);
+      }
+    },
+    keyOf: (address) => rows.get(address),
+    stateOf: (address) => stateIn(rows.get(address), address),
+    demandOf: (address) => {
+      const key = rows.get(address);
+      const demand = key && demands.get(`${key.id} ${key.part}`);
+      return demand === undefined ? undefined : (JSON.parse(demand) as RowDemand);
+    },
+    noticeStates: ({ number, mailFrom }) =>
+      (notices.get(number) ?? []).map((key) => stateIn(key, mailFrom)),
+  };
+}
+
+function recipientsOf(
+  row: Item | undefined,
+): readonly { readonly address: string; readonly state: string }[] {
+  return JSON.parse(row?.['recipients']?.S ?? '[]');
+}
