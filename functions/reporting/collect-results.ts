@@ -8,7 +8,7 @@ import { TransportSecurityError } from '../protocol/errors.ts';
 import { dayRange, utcDay } from '../protocol/tlsrpt/report.ts';
 import type { LookUpRecord, ResultStore } from './ports.ts';
 import { type DatagramSession, readDatagram } from './read-datagram.ts';
-import { type RecordedSession, writeSessions } from './record-sessions.ts';
+import { type RecordedTally, writeTallies } from './record-sessions.ts';
 
 /** Datagrams of one batch. */
 export const batchResultsMax = 500;
@@ -62,14 +62,14 @@ export async function collectResults(
 ): Promise<CollectedBatch> {
   const { id, results } = readBatch(value);
   const records = new Map<string, string>();
-  const sessions: RecordedSession[] = [];
+  const tallies: RecordedTally[] = [];
   const refused: { index: number; reason: string }[] = [];
   for (const [index, { at, datagram }] of results.entries()) {
     try {
       const startedAtMs = readTime(at, ports.now());
       const session = readDatagram(datagram);
       records.set(session.domain, session.record);
-      sessions.push(...toSessions(session, startedAtMs));
+      tallies.push(...toTallies(session, startedAtMs));
     } catch (error) {
       if (!(error instanceof TransportSecurityError)) {
         throw error;
@@ -77,8 +77,8 @@ export async function collectResults(
       refused.push({ index, reason: error.message });
     }
   }
-  await writeSessions(
-    sessions,
+  await writeTallies(
+    tallies,
     {
       store: ports.store,
       // The mail server has asked for it already; of a TLSA base domain it has not.
@@ -118,9 +118,9 @@ function readTime(at: string, nowMs: number): number {
   return atMs;
 }
 
-function toSessions(
-  { domain, results }: DatagramSession,
+function toTallies(
+  { domain, tallies }: DatagramSession,
   startedAtMs: number,
-): readonly RecordedSession[] {
-  return results.map((result) => ({ domain, startedAtMs, ...result }));
+): readonly RecordedTally[] {
+  return tallies.map((tally) => ({ domain, startedAtMs, tally }));
 }

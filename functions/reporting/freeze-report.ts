@@ -6,11 +6,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { ReportSettings } from '../environment.ts';
-import {
-  normalizeDestination,
-  type ReportDestination,
-  selectTlsrptRecord,
-} from '../protocol/tlsrpt/record.ts';
+import { normalizeDestination, selectTlsrptRecord } from '../protocol/tlsrpt/record.ts';
 import {
   buildReport,
   type ReportFacts,
@@ -55,46 +51,75 @@ export async function buildDomainReport(
   ports: FreezePorts,
   { nowMs, deadlineMs }: { readonly nowMs: number; readonly deadlineMs: number },
 ): Promise<BuiltReport> {
-  const { policies, records } = await sumResults(job, ports);
+  const { policies, wishes } = await sumResults(job, ports);
   if (policies.length === 0) {
     return { kind: 'unwanted', reason: 'no session' };
   }
   if (ports.settings.onlyFailures && policies.every(({ failures }) => failures === 0)) {
     return { kind: 'unwanted', reason: 'no failure' };
   }
-  const found = await findDestinations(records, () => ports.lookUpRecord(job.domain, deadlineMs));
-  if (Array.isArray(found)) {
-    const destinations = distinct(found.map((uri) => placeDestination(uri, ports)));
-    const parts = buildParts({ ...job, ...ports.settings, policies });
-    return { kind: 'report', report: { ...job, parts, frozenAtMs: nowMs, destinations } };
+  const found = await findDestinations(wishes, () => ports.lookUpRecord(job.domain, deadlineMs));
+  if ('kind' in found) {
+    return found;
   }
-  return found;
+  const destinations = distinct(found.map((uri) => placeDestination(uri, ports)));
+  const parts = buildParts({ ...job, ...ports.settings, policies });
+  return { kind: 'report', report: { ...job, parts, frozenAtMs: nowMs, destinations } };
 }
 
 async function sumResults(
   { day, domain }: ReportJob,
   { results }: FreezePorts,
-): Promise<{ policies: ReportFacts['policies']; records: ReadonlySet<string> }> {
-  const tally = createTally();
-  const records = new Set<string>();
+): Promise<{ policies: ReportFacts['policies']; wishes: Wishes }> {
+  const tally = createTally(domain);
+  const wishes = createWishes();
   for await (const portion of results.resultsOf(day, domain)) {
     for (const { policies, record } of portion) {
       tally.merge(policies);
       if (record !== undefined) {
-        records.add(record);
+        wishes.add(record);
       }
     }
   }
-  return { policies: tally.list(), records };
+  return { policies: tally.list(), wishes };
 }
 
-/** Every destination of the records seen that day: one that changed at noon wants the morning as well. */
+/** Where the records of a day want reports to go: one that changed at noon wants the morning as well. */
+interface Wishes {
+  add(record: string): void;
+  /** Whether there was a record, of whatever kind. */
+  known(): boolean;
+  destinations(): readonly string[];
+}
+
+/** Records are not kept, only what of them is obeyed: a stranger may have another one for each session. */
+function createWishes(): Wishes {
+  const byPlace = new Map<string, string>();
+  let last: string | undefined;
+  return {
+    add: (record) => {
+      if (record === last || byPlace.size >= destinationsMax) {
+        return;
+      }
+      last = record;
+      // Other mail servers pass records on as they are (collect-results.ts): one that is none loses itself only.
+      const selection = selectTlsrptRecord([record]);
+      const wanted = selection.kind === 'record' ? selection.record.destinations : [];
+      for (const { uri } of wanted) {
+        const place = normalizeDestination(uri);
+        byPlace.set(place, byPlace.get(place) ?? uri);
+      }
+    },
+    known: () => last !== undefined,
+    destinations: () => [...byPlace.values()],
+  };
+}
+
 async function findDestinations(
-  records: ReadonlySet<string>,
+  wishes: Wishes,
   lookUpRecord: () => Promise<RecordLookup>,
-): Promise<string[] | Exclude<BuiltReport, { kind: 'report' }>> {
-  const texts = [...records];
-  if (texts.length === 0) {
+): Promise<readonly string[] | Exclude<BuiltReport, { kind: 'report' }>> {
+  if (!wishes.known()) {
     const lookup = await lookUpRecord();
     if (lookup.kind === 'failed') {
       return { kind: 'unknown', reason: lookup.reason };
@@ -102,16 +127,12 @@ async function findDestinations(
     if (lookup.kind === 'none') {
       return { kind: 'unwanted', reason: lookup.reason };
     }
-    texts.push(lookup.text);
+    wishes.add(lookup.text);
   }
-  // Other mail servers pass records on as they are (collect-results.ts): one that is none loses itself only.
-  const selections = texts.map((text) => selectTlsrptRecord([text]));
-  const destinations = selections.flatMap((selection): readonly ReportDestination[] =>
-    selection.kind === 'record' ? selection.record.destinations : [],
-  );
+  const destinations = wishes.destinations();
   return destinations.length > 0
-    ? destinations.map(({ uri }) => uri)
-    : { kind: 'unwanted', reason: `no record that can be used, of ${texts.length}` };
+    ? destinations
+    : { kind: 'unwanted', reason: 'no record that can be used' };
 }
 
 /** Each once, however often and however it is spelt; as many as a stranger may make us send to. */

@@ -8,7 +8,12 @@ import * as z from 'zod';
 import { parseDomainName } from '../protocol/domain-name.ts';
 import { TransportSecurityError } from '../protocol/errors.ts';
 import type { ResultType } from '../protocol/tlsrpt/result-type.ts';
-import type { AppliedPolicy, PolicyType, SessionFailure } from '../protocol/tlsrpt/tally.ts';
+import type {
+  AppliedPolicy,
+  PolicyTally,
+  PolicyType,
+  SessionFailure,
+} from '../protocol/tlsrpt/tally.ts';
 
 /** What a datagram says of one session. */
 export interface DatagramSession {
@@ -16,11 +21,8 @@ export interface DatagramSession {
   readonly domain: string;
   /** The TLSRPT record as the mail server saw it. */
   readonly record: string;
-  /** One entry for each session that succeeded or failed under a policy. */
-  readonly results: readonly {
-    readonly policy: AppliedPolicy;
-    readonly failure?: SessionFailure;
-  }[];
+  /** One for each policy, of one session each. */
+  readonly tallies: readonly PolicyTally[];
 }
 
 const policyTypes: Readonly<Record<number, PolicyType>> = {
@@ -92,22 +94,25 @@ export function readDatagram(value: unknown): DatagramSession {
   }
   const { d, pr, policies } = parsed.data;
   const domain = readDomain(d);
-  return { domain, record: pr, results: policies.flatMap((policy) => readResults(policy, domain)) };
+  return { domain, record: pr, tallies: policies.map((policy) => readTally(policy, domain)) };
 }
 
-/** A failed session for each failure that is told; one at least where the end was a failure. */
-function readResults(policy: ParsedPolicy, domain: string): DatagramSession['results'] {
-  const applied = readPolicy(policy, domain);
-  const failed = (policy['failure-details'] ?? []).map((details) => ({
-    policy: applied,
-    failure: readFailure(details),
-  }));
-  if (policy.f === 0) {
-    return [...failed, { policy: applied }];
-  }
-  return failed.length > 0
-    ? failed
-    : [{ policy: applied, failure: { resultType: 'validation-failure' } }];
+/**
+ * RFC 8460 §4.2: one session, which succeeded or failed by its final result, whatever the number of errors that it met;
+ * those overlap. A failure of which nothing is said is told as one all the same.
+ */
+function readTally(policy: ParsedPolicy, domain: string): PolicyTally {
+  const isFailed = policy.f === 1;
+  const told = (policy['failure-details'] ?? []).map(readFailure);
+  const failures: readonly SessionFailure[] =
+    isFailed && told.length === 0 ? [{ resultType: 'validation-failure' }] : told;
+  const distinct = new Map(failures.map((failure) => [JSON.stringify(failure), failure]));
+  return {
+    policy: readPolicy(policy, domain),
+    successes: isFailed ? 0 : 1,
+    failures: isFailed ? 1 : 0,
+    details: [...distinct.values()].map((failure) => ({ failure, sessions: 1 })),
+  };
 }
 
 function readPolicy(policy: ParsedPolicy, domain: string): AppliedPolicy {

@@ -8,6 +8,7 @@ import { type UtcDay, utcDay } from '../protocol/tlsrpt/report.ts';
 import {
   type AppliedPolicy,
   createTally,
+  type PolicyTally,
   type SessionFailure,
   type Tally,
 } from '../protocol/tlsrpt/tally.ts';
@@ -23,6 +24,11 @@ export interface RecordedSession {
   readonly failure?: SessionFailure;
 }
 
+/** Sessions under one policy that another mail server tells of. */
+export interface RecordedTally extends Pick<RecordedSession, 'domain' | 'startedAtMs'> {
+  readonly tally: PolicyTally;
+}
+
 /** The sessions of one day with one domain. */
 interface SessionSum {
   readonly day: UtcDay;
@@ -33,6 +39,7 @@ interface SessionSum {
 /** Adds sessions up, by day and domain. */
 interface SessionSums {
   record(session: RecordedSession): void;
+  merge(tally: RecordedTally): void;
   /** All that was recorded since the last time. */
   take(): readonly SessionSum[];
 }
@@ -42,7 +49,7 @@ function createSessionSums(): SessionSums {
   const tallyOf = (startedAtMs: number, domain: string): Tally => {
     const day = utcDay(startedAtMs);
     const key = `${day} ${domain}`;
-    const sum = sums.get(key) ?? { day, domain, tally: createTally() };
+    const sum = sums.get(key) ?? { day, domain, tally: createTally(domain) };
     sums.set(key, sum);
     return sum.tally;
   };
@@ -50,6 +57,11 @@ function createSessionSums(): SessionSums {
     record: ({ domain, startedAtMs, policy, failure }) => {
       for (const reported of reportedDomains(domain, policy)) {
         tallyOf(startedAtMs, reported).add(policy, failure);
+      }
+    },
+    merge: ({ domain, startedAtMs, tally }) => {
+      for (const reported of reportedDomains(domain, tally.policy)) {
+        tallyOf(startedAtMs, reported).merge([tally]);
       }
     },
     take: () => {
@@ -106,14 +118,14 @@ export function createSessionRecorder(options: SessionRecorderOptions): SessionR
   };
 }
 
-/** Writes sessions down at once; resolves to the number of items. Rejects with `store-unavailable`. */
-export function writeSessions(
-  sessions: readonly RecordedSession[],
+/** Writes down at once; resolves to the number of items. Rejects with `store-unavailable`. */
+export function writeTallies(
+  tallies: readonly RecordedTally[],
   ports: WritePorts,
   deadlineMs: number,
 ): Promise<number> {
   const sums = createSessionSums();
-  sessions.forEach(sums.record);
+  tallies.forEach(sums.merge);
   return writeSums(sums.take(), ports, deadlineMs);
 }
 

@@ -37,10 +37,13 @@ const datagram = (over: object = {}): object => ({
   ...over,
 });
 
-/** `type domain: success` or `type domain: result type`. */
+/** `type domain: successes/failures` and what was wrong. */
 const told = (value: unknown): string[] =>
-  readDatagram(value).results.map(
-    ({ policy, failure }) => `${policy.type} ${policy.domain}: ${failure?.resultType ?? 'success'}`,
+  readDatagram(value).tallies.map(({ policy, successes, failures, details }) =>
+    [
+      `${policy.type} ${policy.domain}: ${successes}/${failures}`,
+      ...details.map(({ failure, sessions }) => `${failure.resultType} ${sessions}`),
+    ].join(' '),
   );
 
 describe('a datagram', () => {
@@ -48,7 +51,7 @@ describe('a datagram', () => {
     expect(readDatagram(datagram({ policies: [sts] }))).toEqual({
       domain: 'company-y.example',
       record,
-      results: [
+      tallies: [
         {
           policy: {
             type: 'sts',
@@ -56,65 +59,70 @@ describe('a datagram', () => {
             strings: sts['policy-string'],
             mxHosts: ['*.mail.company-y.example'],
           },
-          failure: {
-            resultType: 'sts-policy-invalid',
-            sendingMtaIp: '198.51.100.1',
-            receivingMxHostname: 'mailin.company-y.example',
-            receivingMxHelo: 'ehlo.company-y.example',
-            receivingIp: '203.0.113.44',
-            failureReasonCode: '999 TEST ERROR',
-          },
-        },
-        {
-          policy: expect.objectContaining({ type: 'sts' }),
-          failure: { resultType: 'sts-webpki-invalid', sendingMtaIp: '198.51.100.1' },
+          successes: 0,
+          // RFC 8460 §4.2: one session, two errors.
+          failures: 1,
+          details: [
+            {
+              failure: {
+                resultType: 'sts-policy-invalid',
+                sendingMtaIp: '198.51.100.1',
+                receivingMxHostname: 'mailin.company-y.example',
+                receivingMxHelo: 'ehlo.company-y.example',
+                receivingIp: '203.0.113.44',
+                failureReasonCode: '999 TEST ERROR',
+              },
+              sessions: 1,
+            },
+            {
+              failure: { resultType: 'sts-webpki-invalid', sendingMtaIp: '198.51.100.1' },
+              sessions: 1,
+            },
+          ],
         },
       ],
     });
   });
 
   test.each<[object, string[], string]>([
-    [{}, ['no-policy-found company-y.example: success'], 'a session, no policy'],
-    [
-      { d: 'Company-Y.Example' },
-      ['no-policy-found company-y.example: success'],
-      'names are folded',
-    ],
-    [{ d: 'bücher.example' }, ['no-policy-found xn--bcher-kva.example: success'], 'and A-labels'],
+    [{}, ['no-policy-found company-y.example: 1/0'], 'a session, no policy'],
+    [{ d: 'Company-Y.Example' }, ['no-policy-found company-y.example: 1/0'], 'names are folded'],
+    [{ d: 'bücher.example' }, ['no-policy-found xn--bcher-kva.example: 1/0'], 'and A-labels'],
     [
       { policies: [{ 'policy-type': 1, 'policy-domain': 'mx.host.example', f: 0 }] },
-      ['tlsa mx.host.example: success'],
+      ['tlsa mx.host.example: 1/0'],
       'RFC 8460 §1.1: the TLSA base domain',
     ],
     [
       { policies: [{ 'policy-type': 1, 'policy-domain': null, f: 0 }] },
-      ['tlsa company-y.example: success'],
+      ['tlsa company-y.example: 1/0'],
       'the policy domain may be missing',
     ],
     [
       { policies: [{ 'policy-type': 9, f: 1 }] },
-      ['no-policy-found company-y.example: validation-failure'],
+      ['no-policy-found company-y.example: 0/1 validation-failure 1'],
       'a failure of which nothing is said is one all the same',
     ],
     [
       { policies: [{ 'policy-type': 9, f: 0, 'failure-details': [{ c: 201 }] }] },
-      [
-        'no-policy-found company-y.example: starttls-not-supported',
-        'no-policy-found company-y.example: success',
-      ],
-      'another host took it in the end',
+      ['no-policy-found company-y.example: 1/0 starttls-not-supported 1'],
+      'the final result counts, and what it met on the way is told',
     ],
     [
       { policies: [{ 'policy-type': 9, f: 1, 'failure-details': [{ c: 999 }] }] },
-      ['no-policy-found company-y.example: validation-failure'],
+      ['no-policy-found company-y.example: 0/1 validation-failure 1'],
       'a type that we do not know',
+    ],
+    [
+      { policies: [{ 'policy-type': 9, f: 1, 'failure-details': [{ c: 201 }, { c: 201 }] }] },
+      ['no-policy-found company-y.example: 0/1 starttls-not-supported 1'],
+      'the same error twice is of one session',
     ],
     [
       { policies: [sts, { 'policy-type': 1, f: 0 }] },
       [
-        'sts company-y.example: sts-policy-invalid',
-        'sts company-y.example: sts-webpki-invalid',
-        'tlsa company-y.example: success',
+        'sts company-y.example: 0/1 sts-policy-invalid 1 sts-webpki-invalid 1',
+        'tlsa company-y.example: 1/0',
       ],
       'several policies',
     ],
@@ -205,6 +213,22 @@ describe('a batch', () => {
       ['2026-11-24', 'other.example', record, 1],
     ]);
     expect(asked).toEqual([]);
+  });
+
+  test('with several errors of one session has one failed session, and each error', async () => {
+    const { collect, written } = collector();
+    const one = { at, datagram: datagram({ policies: [sts] }) };
+    await collect(batch([one, one, { at, datagram: datagram({ policies: [{ ...sts, f: 0 }] }) }]));
+    expect(written().flatMap(({ policies }) => policies)).toEqual([
+      expect.objectContaining({
+        successes: 1,
+        failures: 2,
+        details: [
+          expect.objectContaining({ sessions: 3 }),
+          expect.objectContaining({ sessions: 3 }),
+        ],
+      }),
+    ]);
   });
 
   test('a TLSA base domain is asked whether it wants to hear of it', async () => {

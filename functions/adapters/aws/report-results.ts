@@ -103,28 +103,30 @@ function encodeResults({ id, day, domain, record, policies }: RecordedResults): 
     // By the id, so that what is written once more takes its own place.
     key: text(resultsKey(day, domain, shardOf(id, writerShards))),
     entry: text(id),
-    policies: pack(policies),
+    policies: pack(policies, domain),
     ...(record !== undefined && { record: text(record) }),
     removeAtSeconds: removeAfter(day, keptDays),
   });
 }
 
 /** JSON, or that compressed; without particulars where the item would be too large. */
-function pack(policies: readonly PolicyTally[]): AttributeValue {
+function pack(policies: readonly PolicyTally[], domain: string): AttributeValue {
   const json = JSON.stringify(policies);
   if (Buffer.byteLength(json) <= plainBytesMax) {
     return text(json);
   }
   const gzip = gzipSync(json);
-  return { B: gzip.length > gzipBytesMax ? gzipSync(JSON.stringify(toBare(policies))) : gzip };
+  return {
+    B: gzip.length > gzipBytesMax ? gzipSync(JSON.stringify(toBare(policies, domain))) : gzip,
+  };
 }
 
 /**
  * What a stranger chose is left out, the texts of policies and the particulars of failures. The counts stay: refused, these
  * results would take with them those of all other domains of the same batch.
  */
-function toBare(policies: readonly PolicyTally[]): readonly PolicyTally[] {
-  const tally = createTally();
+function toBare(policies: readonly PolicyTally[], domain: string): readonly PolicyTally[] {
+  const tally = createTally(domain);
   tally.merge(
     policies.map(({ policy, details, ...sums }) => ({
       ...sums,

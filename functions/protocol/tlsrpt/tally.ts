@@ -33,7 +33,10 @@ export interface SessionFailure {
   readonly failureReasonCode?: string;
 }
 
-/** The sessions of one policy. Every failed session is in `failures` once and in `details` once. */
+/**
+ * The sessions of one policy. Every failed session is in `failures` once, and in `details` once for each thing that was
+ * wrong with it: once for a session of ours, more often where another mail server tells of several (RFC 8460 §4.2).
+ */
 export interface PolicyTally {
   readonly policy: AppliedPolicy;
   readonly successes: number;
@@ -41,7 +44,7 @@ export interface PolicyTally {
   readonly details: readonly FailureTally[];
 }
 
-/** Sessions that failed in the same way. */
+/** Sessions that one thing was wrong with. */
 export interface FailureTally {
   readonly failure: SessionFailure;
   readonly sessions: number;
@@ -57,13 +60,22 @@ export interface Tally {
   list(): readonly PolicyTally[];
 }
 
-/** Policies of one sum; a domain with more than this many TLSA RRsets a day gets the rest summed by type. */
-const policiesMax = 100;
+/**
+ * Policies of one sum: as many in full, so many more without their texts, and the rest, three at most, by type under the
+ * domain that is reported to. A domain may have another MX host, or other TLSA records, each time that it is asked.
+ */
+const policiesMax = [100, 120, Number.POSITIVE_INFINITY];
 
 /** Kinds of failure of one policy. */
 const detailsMax = 100;
 
 const reasonCharsMax = 200;
+
+/** Policies by their key, and the domain that is reported to. */
+interface Sums {
+  readonly domain: string;
+  readonly byKey: Map<string, MutablePolicyTally>;
+}
 
 interface MutablePolicyTally {
   readonly policy: AppliedPolicy;
@@ -72,9 +84,9 @@ interface MutablePolicyTally {
   readonly details: Map<string, { readonly failure: SessionFailure; sessions: number }>;
 }
 
-/** An empty sum. */
-export function createTally(): Tally {
-  const sums = new Map<string, MutablePolicyTally>();
+/** An empty sum of what is reported to a domain. */
+export function createTally(domain: string): Tally {
+  const sums: Sums = { domain, byKey: new Map() };
   const sumOf = (policy: AppliedPolicy): MutablePolicyTally => findSum(sums, policy);
   return {
     add: (policy, failure) => {
@@ -82,41 +94,44 @@ export function createTally(): Tally {
       if (failure === undefined) {
         sum.successes += 1;
       } else {
-        addFailure(sum, failure, 1);
+        sum.failures += 1;
+        addDetail(sum, failure, 1);
       }
     },
     merge: (tallies) => {
-      for (const { policy, successes, details } of tallies) {
+      for (const { policy, successes, failures, details } of tallies) {
         const sum = sumOf(policy);
         sum.successes += successes;
+        sum.failures += failures;
         for (const { failure, sessions } of details) {
-          addFailure(sum, failure, sessions);
+          addDetail(sum, failure, sessions);
         }
       }
     },
     list: () =>
-      [...sums.values()]
+      [...sums.byKey.values()]
         .filter(({ successes, failures }) => successes !== 0 || failures !== 0)
         .map(({ details, ...sum }) => ({ ...sum, details: [...details.values()] })),
   };
 }
 
-function findSum(sums: Map<string, MutablePolicyTally>, policy: AppliedPolicy): MutablePolicyTally {
+/** `cuts` of its particulars are gone: first the texts of the policy, then its domain. */
+function findSum(sums: Sums, policy: AppliedPolicy, cuts = 0): MutablePolicyTally {
   const key = JSON.stringify([policy.type, policy.domain, policy.strings]);
-  const found = sums.get(key);
+  const found = sums.byKey.get(key);
   if (found !== undefined) {
     return found;
   }
-  if (sums.size >= policiesMax && policy.strings.length > 0) {
-    return findSum(sums, { ...policy, strings: [], mxHosts: [] });
+  if (sums.byKey.size >= (policiesMax[cuts] ?? 0)) {
+    const domain = cuts === 0 ? policy.domain : sums.domain;
+    return findSum(sums, { type: policy.type, domain, strings: [], mxHosts: [] }, cuts + 1);
   }
   const made = { policy, successes: 0, failures: 0, details: new Map() };
-  sums.set(key, made);
+  sums.byKey.set(key, made);
   return made;
 }
 
-function addFailure(sum: MutablePolicyTally, failure: SessionFailure, sessions: number): void {
-  sum.failures += sessions;
+function addDetail(sum: MutablePolicyTally, failure: SessionFailure, sessions: number): void {
   const bounded = boundFailure(failure);
   const key = JSON.stringify(Object.entries(bounded).sort());
   const found = sum.details.get(key);
