@@ -12,6 +12,7 @@ import type { Item } from './expressions.ts';
 import { createPolicyLedger } from './known-policies.ts';
 import { authorOf, contentMark, type MessageSpec, readAddress } from './messages.ts';
 import type { Arrival } from './network.ts';
+import { createOperatorRequests, type OperatorRequests } from './operator-requests.ts';
 import { judgeChannel } from './oracle.ts';
 import type { SimulatedProcess } from './process.ts';
 import { createRowLedger, type RowDemand } from './rows.ts';
@@ -21,6 +22,7 @@ import type { Domain } from './truth.ts';
 
 export interface Books {
   readonly violations: readonly string[];
+  readonly requests: OperatorRequests;
   /** Something happened that must not. */
   violate(what: string): void;
   specify(spec: MessageSpec): void;
@@ -90,7 +92,9 @@ export function createBooks(options: BookOptions): Books {
       violations.push(`${new Date(nowMs()).toISOString()} ${what}`);
     }
   };
+  const requests = createOperatorRequests((what) => violate(what));
   const rows = createRowLedger({
+    requests,
     messages: options.messages,
     specOf: (number) => specs.get(number),
     demandsOf: options.controls.demandsOf,
@@ -150,6 +154,9 @@ export function createBooks(options: BookOptions): Books {
     if (state !== 'pending') {
       violate(`${address} was sent a message when its row said ${state}`);
     }
+    if (rows.isClaimedThoughHeld(address)) {
+      violate(`${address} was sent a message that is held`);
+    }
     const unexcused = receptions.find(
       (earlier) =>
         earlier.reply.isHeard &&
@@ -174,7 +181,10 @@ export function createBooks(options: BookOptions): Books {
       arrival.taken === undefined
         ? spec.recipients.map(({ address }) => address)
         : reports.map(({ address }) => address);
-    judge(arrival, spec.mailFrom, demandsOfNotice(content, concerned.map(rows.demandOf)));
+    judge(arrival, spec.mailFrom, [
+      ...demandsOfNotice(content, concerned.map(rows.demandsEver)),
+      ...rows.noticesOverridden(spec),
+    ]);
     if (arrival.taken === undefined) {
       return;
     }
@@ -193,6 +203,7 @@ export function createBooks(options: BookOptions): Books {
 
   return {
     violations,
+    requests,
     violate,
     specify: (spec) => {
       specs.set(spec.number, spec);
@@ -230,7 +241,10 @@ export function createBooks(options: BookOptions): Books {
         }
       }
     },
-    rowWritten: rows.written,
+    rowWritten: (item) => {
+      rows.written(item);
+      requests.written(item);
+    },
     policyWritten: policies.written,
     close: async ({ isWhole }) => {
       await signatures.finish();
@@ -243,6 +257,7 @@ export function createBooks(options: BookOptions): Books {
           isDeadLettered: deadLettered.has(account.spec.number),
           heard: heardOf.get(account.spec.number),
           noticeStates: rows.noticeStates(account.spec),
+          cancelled: rows.cancelledOf(address),
         });
         if (end in counts) {
           counts[end as keyof typeof counts] += 1;
@@ -286,16 +301,21 @@ function demandsOf({ mailFrom }: MessageSpec, asked: RowDemand | undefined): rea
  */
 function demandsOfNotice(
   content: string,
-  told: readonly (RowDemand | undefined)[],
+  told: readonly (readonly RowDemand[])[],
 ): readonly RowDemand[] {
   const isRedacted = !content.includes(contentMark);
-  return told.flatMap((each): readonly RowDemand[] => {
-    if (each?.demand !== 'require') {
-      return each === undefined ? [] : [each];
-    }
-    // It asks by itself, whoever asked for its message.
-    const full = { demand: 'require', explicit: true } as const;
-    return isRedacted ? [full, { demand: 'default', explicit: false }] : [full];
+  return told.flatMap((ever) => {
+    // By the stricter of what its message was accepted with and what an operator has made of that at some time.
+    const [accepted] = ever;
+    return ever.flatMap(({ demand, explicit }): readonly RowDemand[] => {
+      const strict = [accepted?.demand, demand];
+      if (!strict.includes('require')) {
+        return [{ demand: strict.includes('default') ? 'default' : 'optional', explicit }];
+      }
+      // It asks by itself, whoever asked for its message.
+      const full = { demand: 'require', explicit: true } as const;
+      return isRedacted ? [full, { demand: 'default', explicit: false }] : [full];
+    });
   });
 }
 

@@ -28,6 +28,8 @@ export function judgeEnd(
     readonly isDeadLettered: boolean;
     readonly heard: HandedIn | undefined;
     readonly noticeStates: readonly (string | undefined)[];
+    /** How an operator ended it, if one did; a text where he may not have. */
+    readonly cancelled: { readonly isSilent: boolean } | string | undefined;
   },
 ): string {
   const { state, isDeadLettered, noticeStates, heard } = facts;
@@ -35,11 +37,11 @@ export function judgeEnd(
   if (heard === 'refused') {
     return isUntouched ? 'refused' : `sent on although it was refused: its row says ${state}`;
   }
-  if (spec.way === 'http' && spec.poison !== undefined) {
-    return `poison (${spec.poison}) that was ${heard}`;
-  }
   if ((heard === 'unanswered' || heard === 'interrupted') && isUntouched) {
     return 'refused';
+  }
+  if (spec.way === 'http' && spec.poison !== undefined) {
+    return `poison (${spec.poison}) that was ${heard}`;
   }
   if (spec.poison !== undefined) {
     return isDeadLettered && receptions.length === 0
@@ -52,8 +54,14 @@ export function judgeEnd(
   if (state !== 'failed') {
     return `not ended: its row says ${state}`;
   }
+  if (typeof facts.cancelled === 'string') {
+    return facts.cancelled;
+  }
   if (isBounced) {
     return 'bounced';
+  }
+  if (facts.cancelled?.isSilent === true) {
+    return 'dropped';
   }
   const wantsToKnow =
     spec.mailFrom !== '' &&

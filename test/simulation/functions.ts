@@ -3,6 +3,7 @@ import { createBackoffTable } from '../../functions/adapters/aws/backoff-table.t
 import { createContentBucket } from '../../functions/adapters/aws/content-bucket.ts';
 import { createControlTable } from '../../functions/adapters/aws/control-table.ts';
 import { createMailQueue } from '../../functions/adapters/aws/mail-queue.ts';
+import { createMessageControl } from '../../functions/adapters/aws/message-control.ts';
 import { createMessageTable } from '../../functions/adapters/aws/message-table.ts';
 import { createPolicyTable } from '../../functions/adapters/aws/policy-table.ts';
 import { createRetryReader } from '../../functions/adapters/aws/retry-reader.ts';
@@ -20,6 +21,7 @@ import { reconcileOverdue } from '../../functions/delivery/reconcile-overdue.ts'
 import { requeueDue } from '../../functions/delivery/requeue-due.ts';
 import { requeueWaiting, type WaitingPorts } from '../../functions/delivery/requeue-waiting.ts';
 import type { DeliverySettings } from '../../functions/environment.ts';
+import type { QueueContext, QueuePorts } from '../../functions/operating/ports.ts';
 import { createPolicyDiscovery } from '../../functions/policy/discover-policy.ts';
 import { createAcceptFromQueue } from '../../functions/submission/accept-from-queue.ts';
 import type { ReadControls, SignContent } from '../../functions/submission/ports.ts';
@@ -55,6 +57,7 @@ export interface Spoil {
   readonly delivery?: (ports: DeliveryPorts) => DeliveryPorts;
   readonly requeue?: (ports: WaitingPorts) => WaitingPorts;
   readonly signing?: (sign: SignContent) => SignContent;
+  readonly operating?: (ports: QueuePorts) => QueuePorts;
   readonly controls?: (read: ReadControls) => ReadControls;
   readonly submission?: (context: SubmitContext) => SubmitContext;
   /** What becomes of a request's key. */
@@ -194,6 +197,27 @@ function createStores(
       contents,
     }),
   };
+}
+
+/** What acting on the queue reaches for, as the handler of the operating API has it. */
+export function createQueueContext(
+  installation: Installation,
+  process: SimulatedProcess,
+): QueueContext {
+  const { cloud, weather, settings, observe } = installation;
+  const { dynamoDb: client } = createClients(cloud, process, weather);
+  const messageTable = { client, tableName: 'messages', historyDays: settings.historyDays };
+  let token = 0;
+  const ports: QueuePorts = {
+    ...createStores(installation, process),
+    now: process.now,
+    newToken: () => `operator-${process.id}-${++token}`,
+    waiting: createWaitingIndex(messageTable),
+    control: createMessageControl(messageTable),
+    backoffs: createBackoffTable({ client, tableName: 'retries' }),
+    observe,
+  };
+  return { settings, ports: installation.spoil.operating?.(ports) ?? ports };
 }
 
 /** One run of the function that is called each minute. As its handler has it, its queue has no place for bodies. */

@@ -2,6 +2,7 @@
 import { domainOf } from './addresses.ts';
 import type { Item } from './expressions.ts';
 import { type MessageSpec, readAddress } from './messages.ts';
+import { type OperatorRequests, readRow } from './operator-requests.ts';
 import type { SimulatedTable } from './table.ts';
 import type { Demand } from './truth.ts';
 
@@ -22,8 +23,16 @@ export interface RowLedger {
   /** The row of a recipient, once there is one. */
   keyOf(address: string): RowKey | undefined;
   stateOf(address: string): string | undefined;
+  /** How an operator ended it for him, if one did (see `OperatorRequests`). */
+  cancelledOf(address: string): ReturnType<OperatorRequests['readCancelled']>;
+  /** Whether what goes out now was begun while an operator held it. */
+  isClaimedThoughHeld(address: string): boolean;
   /** What holds for a recipient now; undefined while there is no row. */
   demandOf(address: string): RowDemand | undefined;
+  /** What has held for him ever, as accepted first. */
+  demandsEver(address: string): readonly RowDemand[];
+  /** What an operator has made notifications of a message demand. */
+  noticesOverridden(spec: MessageSpec): readonly RowDemand[];
   /** The states of what the sender of a message was told. */
   noticeStates(spec: MessageSpec): readonly (string | undefined)[];
 }
@@ -33,6 +42,7 @@ interface RowLedgerOptions {
   readonly specOf: (number: number) => MessageSpec | undefined;
   /** What a message may demand at a domain whose row is first written now. */
   readonly demandsOf: (spec: MessageSpec, domain: string) => ReadonlySet<Demand>;
+  readonly requests: OperatorRequests;
   readonly violate: (what: string) => void;
 }
 
@@ -40,14 +50,24 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
   const { messages, violate } = options;
   /** By the address of each recipient. */
   const rows = new Map<string, RowKey>();
-  /** What each row demands, as JSON, by its key. */
-  const demands = new Map<string, string>();
+  /** What each row has demanded, as JSON, by its key; the last holds. */
+  const demands = new Map<string, readonly string[]>();
   /** Rows of notifications, by the number of the message. */
   const notices = new Map<number, RowKey[]>();
 
+  const itemOf = (address: string): Item | undefined => {
+    const key = rows.get(address);
+    return key && messages.find(key.id, key.part);
+  };
   const stateIn = (key: RowKey | undefined, address: string): string | undefined => {
     const row = key && messages.find(key.id, key.part);
     return recipientsOf(row).find((each) => each.address === address)?.state;
+  };
+  const readDemands = ({ id, part }: RowKey): readonly RowDemand[] =>
+    (demands.get(`${id} ${part}`) ?? []).map((each) => JSON.parse(each) as RowDemand);
+  const demandsEver = (address: string): readonly RowDemand[] => {
+    const key = rows.get(address);
+    return key === undefined ? [] : readDemands(key);
   };
   const assign = (address: string, key: RowKey, demand: RowDemand): void => {
     const read = readAddress(address);
@@ -76,6 +96,15 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
     }
   };
 
+  const checkOverride = (item: Item, { demand, explicit }: RowDemand): void => {
+    if (!options.requests.isOverridden(readRow(item), demand)) {
+      violate(`${item['id']?.S} demands ${demand} now, by nobody's word`);
+    }
+    if (explicit !== (demand === 'require')) {
+      violate(`${item['id']?.S} demands ${demand} now, explicit: ${explicit}`);
+    }
+  };
+
   return {
     written: (item) => {
       const id = item['id']?.S ?? '';
@@ -84,13 +113,13 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
         return;
       }
       const demand = item['demand']?.S ?? '';
-      const known = demands.get(`${id} ${part}`);
-      if (known === demand) {
+      const known = demands.get(`${id} ${part}`) ?? [];
+      if (known.at(-1) === demand) {
         return;
       }
-      demands.set(`${id} ${part}`, demand);
-      if (known !== undefined) {
-        violate(`${id} demanded ${known}, and now ${demand}, by nobody's word`);
+      demands.set(`${id} ${part}`, [...known, demand]);
+      if (known.length > 0) {
+        checkOverride(item, JSON.parse(demand) as RowDemand);
         return;
       }
       for (const { address } of recipientsOf(item)) {
@@ -99,11 +128,19 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
     },
     keyOf: (address) => rows.get(address),
     stateOf: (address) => stateIn(rows.get(address), address),
-    demandOf: (address) => {
-      const key = rows.get(address);
-      const demand = key && demands.get(`${key.id} ${key.part}`);
-      return demand === undefined ? undefined : (JSON.parse(demand) as RowDemand);
+    cancelledOf: (address) => {
+      const item = itemOf(address);
+      const found = recipientsOf(item).find((each) => each.address === address);
+      return item && options.requests.readCancelled(readRow(item), found?.diagnostic ?? '');
     },
+    isClaimedThoughHeld: (address) => {
+      const item = itemOf(address);
+      return item !== undefined && options.requests.isClaimedThoughHeld(readRow(item));
+    },
+    demandOf: (address) => demandsEver(address).at(-1),
+    demandsEver,
+    noticesOverridden: ({ number }) =>
+      (notices.get(number) ?? []).flatMap((key) => readDemands(key).slice(1)),
     noticeStates: ({ number, mailFrom }) =>
       (notices.get(number) ?? []).map((key) => stateIn(key, mailFrom)),
   };
@@ -111,6 +148,6 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
 
 function recipientsOf(
   row: Item | undefined,
-): readonly { readonly address: string; readonly state: string }[] {
+): readonly { readonly address: string; readonly state: string; readonly diagnostic?: string }[] {
   return JSON.parse(row?.['recipients']?.S ?? '[]');
 }

@@ -20,6 +20,8 @@ export interface SimulationOptions {
   readonly hours?: number;
   /** Ends the run at the first thing that must not happen. */
   readonly untilViolation?: boolean;
+  /** How often an operator acts on the queue, as a share of the messages; default 3 %, none in a calm world. */
+  readonly requests?: number;
   /** Leaves out the hourly search for what was lost. */
   readonly withoutReconciling?: boolean;
 }

@@ -17,6 +17,7 @@ import { isUnknownMailbox } from './messages.ts';
 import { createNetwork } from './network.ts';
 import { startPolling } from './polling.ts';
 import type { SimulatedProcess } from './process.ts';
+import { startQueueOperator } from './queue-operator.ts';
 import type { Run, SimulationOptions } from './run-parts.ts';
 import { deadDomain, submitAll } from './submissions.ts';
 import { drawRules, type RulePlan, writeRule } from './tagging.ts';
@@ -96,6 +97,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
   const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
+  startQueueOperator(run, { requests: options.messages * requestsShareOf(options), books });
   const areControlsMade = startControlOperator(
     run,
     { rules, domains: world.domains },
@@ -178,6 +180,13 @@ function settingsFor(world: World, rules: RulePlan): Installation['settings'] {
       expires: new Date(untilMs).toISOString(),
     })),
   };
+}
+
+function requestsShareOf({
+  isCalm = false,
+  requests = isCalm ? 0 : 0.03,
+}: SimulationOptions): number {
+  return requests;
 }
 
 function exceptionsOfConfig({
