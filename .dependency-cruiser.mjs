@@ -5,10 +5,10 @@ export default {
   forbidden: [
     {
       name: 'protocol-is-pure',
-      comment: 'protocol imports only itself, node:crypto and node:url (for IDNA)',
+      comment: 'protocol imports only itself, node:buffer, node:crypto and node:url (for IDNA)',
       severity: 'error',
       from: { path: '^functions/protocol/' },
-      to: { pathNot: '^functions/protocol/|^(node:)?(crypto|url)$' },
+      to: { pathNot: '^functions/protocol/|^(node:)?(buffer|crypto|url)$' },
     },
     {
       name: 'rooms-know-no-adapter',

@@ -5,7 +5,7 @@ export interface Timers {
   readonly elapsedMs: () => number;
   /** Runs something once, `waitMs` from now (2^31 - 1 at the most). What it gives back calls that off. */
   readonly start: (run: () => void, waitMs: number) => () => void;
-  /** Runs something once all that is under way in this turn of the event loop is done. */
+  /** Runs something once all that is under way is done: the event being handled, and what its promises lead to. */
   readonly soon: (run: () => void) => void;
 }
 
@@ -17,6 +17,8 @@ export const processTimers: Timers = {
     return () => clearTimeout(handle);
   },
   soon: (run) => {
-    setImmediate(run);
+    // Promises have their turn before it, however many hang on one another, and no phase of the event loop is waited
+    // for: setImmediate took longer than what it was to save.
+    queueMicrotask(() => process.nextTick(run));
   },
 };

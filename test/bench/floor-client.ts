@@ -52,6 +52,7 @@ export async function sendFloor(
       if (left === 0) {
         if (text.includes('250 2.0.0')) {
           socket.off('data', take);
+          socket.off('error', reject);
           resolve();
         }
       } else if (text.includes('354')) {

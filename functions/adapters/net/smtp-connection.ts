@@ -125,7 +125,7 @@ interface State {
   readonly reader: ReplyReader;
   readonly due: AwaitedReply[];
   /** Written and not yet handed to the socket. */
-  readonly outgoing: Piece[];
+  outgoing: Piece[];
   readonly whenHandedOver: (() => void)[];
   readonly timers: Timers;
   readonly timer: MovingTimer;
@@ -133,6 +133,8 @@ interface State {
   listener: ConnectionListener | undefined;
   isFlushing: boolean;
   isCutByDeadline: boolean;
+  /** Whether the reply that is due next had no time set yet, since more may have arrived with the one before it. */
+  isTimeUnset: boolean;
   hasHeardPeer: boolean;
   outOfStep: boolean;
   /** Released or ended by us. */
@@ -163,6 +165,7 @@ function createState(socket: Socket, options: ConnectionOptions): State {
     listener: undefined,
     isFlushing: false,
     isCutByDeadline: false,
+    isTimeUnset: false,
     hasHeardPeer: false,
     outOfStep: false,
     isRetired: false,
@@ -244,7 +247,8 @@ function write(state: State, octets: Piece): void {
 function handOver(state: State, left?: () => void): void {
   const { outgoing, whenHandedOver, socket } = state;
   if (outgoing.length > 0 && isUsable(state)) {
-    const { alone, joined } = joinSmallPieces(outgoing.splice(0));
+    state.outgoing = [];
+    const { alone, joined } = joinSmallPieces(outgoing);
     for (const piece of alone) {
       socket.write(piece);
     }
@@ -268,6 +272,7 @@ function flush(state: State, limit: TimeLimit, left: () => void): void {
 }
 
 function arm(state: State, limit: TimeLimit): void {
+  state.isTimeUnset = false;
   const { waitMs, isCut } = resolveLimit(limit, state.now());
   state.isCutByDeadline = isCut;
   state.timer.arm(waitMs);
@@ -290,6 +295,10 @@ function takeOctets(state: State, octets: Buffer): void {
     }
     lose(state, failure(state, error.code, error.message));
   }
+  const [next] = state.due;
+  if (state.isTimeUnset && next !== undefined) {
+    arm(state, next);
+  }
   // An early reply to content may be half here; anything else that nobody waits for is one too many.
   const isUnasked = state.due.length === 0 && state.reader.hasRest && !state.isFlushing;
   if (state.outOfStep || isUnasked) {
@@ -303,14 +312,14 @@ function takeReply(state: State, reply: RawReply): void {
     takeUnaskedReply(state, reply);
     return;
   }
-  const next = state.due[0];
-  if (next === undefined) {
+  if (state.due.length === 0) {
+    state.isTimeUnset = false;
     state.timer.disarm();
     // RFC 2920 §3.1 has replies matched by counting alone. One that is here before its command is written would pass
     // for that command's answer; so nothing more is written.
     state.outOfStep = state.reader.hasRest;
   } else {
-    arm(state, next);
+    state.isTimeUnset = true;
   }
   awaited.settle(reply);
 }

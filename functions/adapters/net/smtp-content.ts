@@ -27,38 +27,60 @@ export function sendContent(line: Line, entry: Entry): void {
   }
   line.opening = undefined;
   line.closing = entry;
-  const { transfer, octets } = entry.plan;
-  sendBlock(line, entry, {
-    head: transfer === 'bdat' ? formatBdatLast(octets.length) : '',
-    start: 0,
-  });
+  const { transfer, sizeOctets } = entry.plan;
+  if (transfer === 'bdat') {
+    line.connection.write(formatBdatLast(sizeOctets));
+  }
+  sendBlock(line, entry, { piece: 0, start: 0 });
 }
 
-/** Sends the content from `start` on: one block at a time, and whatever comes behind it with the last. */
-function sendBlock(
-  line: Line,
-  entry: Entry,
-  from: { readonly head: string; readonly start: number },
-): void {
-  const { octets, transfer } = entry.plan;
-  const end = from.start + blockOctets;
-  if (end < octets.length) {
+/** Where in the pieces of content a block begins. */
+interface Place {
+  readonly piece: number;
+  readonly start: number;
+}
+
+/** Sends the content from a place on: one block at a time, and whatever comes behind it with the last. */
+function sendBlock(line: Line, entry: Entry, from: Place): void {
+  const rest = writeBlock(line, entry, from);
+  if (rest !== undefined) {
     entry.contentSent = 'partial';
-    line.connection.write(from.head);
-    line.connection.write(octets.subarray(from.start, end));
     line.connection.flush({ timeoutMs: line.timeouts.blockMs, deadlineMs: entry.deadlineMs }, () =>
-      sendBlock(line, entry, { head: '', start: end }),
+      sendBlock(line, entry, rest),
     );
     return;
   }
   entry.isEndWritten = true;
   expectFinalReply(line, entry);
-  line.connection.write(from.head);
-  line.connection.write(octets.subarray(from.start));
-  line.connection.write(`${transfer === 'data' ? '.\r\n' : ''}${line.openNext()}`);
+  const end = entry.plan.transfer === 'data' ? '.\r\n' : '';
+  line.connection.write(`${end}${line.openNext()}`);
   line.connection.whenHandedOver(() => {
     entry.contentSent = 'complete';
   });
+}
+
+/** Writes a block; gives back where the next one begins, if there is one. */
+function writeBlock(
+  { connection }: Line,
+  { plan: { pieces } }: Entry,
+  { piece: first, start: firstStart }: Place,
+): Place | undefined {
+  let room = blockOctets;
+  let start = firstStart;
+  for (let piece = first; piece < pieces.length; piece += 1, start = 0) {
+    const octets = pieces[piece];
+    if (octets === undefined || room === 0) {
+      return { piece, start };
+    }
+    const end = start + room;
+    if (end < octets.length) {
+      connection.write(octets.subarray(start, end));
+      return { piece, start: end };
+    }
+    connection.write(start === 0 ? octets : octets.subarray(start));
+    room -= octets.length - start;
+  }
+  return undefined;
 }
 
 /** RFC 2920 §3.1: a 354 is answered by a lone dot if no recipient was accepted. */

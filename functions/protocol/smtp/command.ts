@@ -9,15 +9,15 @@ import { formatEnvid, formatOrcpt } from './xtext.ts';
 /** The parameters of MAIL; those that the peer does not offer are left out by the caller. */
 export interface MailParameters {
   /** RFC 1870 §5: octets of the message with CRLF line ends, without dot-stuffing. */
-  readonly sizeOctets?: number;
+  readonly sizeOctets?: number | undefined;
   /** RFC 6152 §3: BODY=8BITMIME. */
   readonly eightBit: boolean;
   readonly smtpUtf8: boolean;
   readonly requireTls: boolean;
   /** RFC 3461 §4.3. */
-  readonly ret?: 'FULL' | 'HDRS';
+  readonly ret?: 'FULL' | 'HDRS' | undefined;
   /** RFC 3461 §4.4, not yet xtext. */
-  readonly envid?: string;
+  readonly envid?: string | undefined;
 }
 
 /** EHLO, or HELO for a peer that knows no better. */

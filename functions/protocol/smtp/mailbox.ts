@@ -36,6 +36,13 @@ const label =
   /^[0-9A-Za-z\p{L}\p{M}\p{N}](?:[0-9A-Za-z\-\p{L}\p{M}\p{N}\u{b7}\u{375}\u{5f3}\u{5f4}\u{30fb}\u{200c}\u{200d}]*[0-9A-Za-z\p{L}\p{M}\p{N}\u{200c}\u{200d}])?$/u;
 
 /**
+ * What nearly all mailboxes look like, told from the rest by one look: ASCII, no quotes, a highest label that begins with
+ * a letter. The sides still have to be measured.
+ */
+const plainMailbox =
+  /^[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?\.)*[A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?$/;
+
+/**
  * Reports whether `text` is a mailbox that {@link parseMailbox} takes.
  *
  * @example
@@ -68,11 +75,15 @@ function findFault(text: string): string | undefined {
   if (text.length > localPartOctetsMax + 1 + domainOctetsMax) {
     return 'longer than 320 octets';
   }
+  // A domain has no "@" and a quoted local part may have several.
+  const at = text.lastIndexOf('@');
+  const isMeasured = at <= localPartOctetsMax && text.length - at - 1 <= domainOctetsMax;
+  if (isMeasured && plainMailbox.test(text)) {
+    return undefined;
+  }
   if (!text.isWellFormed()) {
     return 'a lone surrogate';
   }
-  // A domain has no "@" and a quoted local part may have several.
-  const at = text.lastIndexOf('@');
   if (at < 0) {
     return 'no "@"';
   }

@@ -95,10 +95,16 @@ export function createReplyReader(): ReplyReader {
 
 /** Three digits, the first 2 to 5 (RFC 5321 §4.2 has any other be fatal), then nothing, a space or a hyphen. */
 function readCode(line: string): number {
-  if (!/^[2-5][0-9]{2}(?:[ -]|$)/.test(line)) {
+  const hundreds = line.charCodeAt(0) - 0x30;
+  const tens = line.charCodeAt(1) - 0x30;
+  const ones = line.charCodeAt(2) - 0x30;
+  // Where the line is shorter these are not numbers, and no comparison holds.
+  const isCode = hundreds >= 2 && hundreds <= 5 && tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9;
+  const separator = line.charCodeAt(3);
+  if (!isCode || (line.length > 3 && separator !== 0x20 && separator !== 0x2d)) {
     throw malformed(`not a reply line: ${escapeText(line.slice(0, 80))}`);
   }
-  return (line.charCodeAt(0) - 48) * 100 + (line.charCodeAt(1) - 48) * 10 + line.charCodeAt(2) - 48;
+  return hundreds * 100 + tens * 10 + ones;
 }
 
 function malformed(what: string): TransportSecurityError {
@@ -152,6 +158,10 @@ export function describeReply(reply: Reply): string {
 
 /** Each octet that is not printable ASCII as `\xHH`: it may be of any charset, or meant for a terminal. */
 export function escapeText(text: string): string {
+  // Replacing by a function is slow even where there is nothing to replace, which is nearly always.
+  if (!/[^\x20-\x7e]/.test(text)) {
+    return text;
+  }
   return text.replace(
     /[^\x20-\x7e]/g,
     (octet) => `\\x${octet.charCodeAt(0).toString(16).padStart(2, '0')}`,

@@ -28,7 +28,10 @@ export interface TransactionPlan {
   readonly refused: ReadonlyMap<number, RecipientResult>;
   /** `bdat` (RFC 3030) or `data`; the octets are dot-stuffed for the latter. */
   readonly transfer: 'bdat' | 'data';
-  readonly octets: Buffer;
+  /** What goes over the wire, in pieces. */
+  readonly pieces: readonly Buffer[];
+  /** Of the message, without dot-stuffing. */
+  readonly sizeOctets: number;
 }
 
 /**
@@ -41,40 +44,41 @@ export function planTransaction(transaction: Transaction, offer: SessionOffer): 
   const { capabilities } = offer;
   const content = canonicalizeContent(transaction.content);
   const mailFrom = transaction.mailFrom === '' ? '' : formatAddress(transaction.mailFrom);
+  const sizeOctets = content.octets.length;
+  const isInternational = needsSmtpUtf8(transaction, content, mailFrom);
   const refusal =
     (mailFrom === undefined ? reversePathRefusal : undefined) ??
     refuseRequireTls(transaction, offer) ??
-    refuseContent(content, {
-      capabilities,
-      isInternational: isInternational(transaction, content, mailFrom),
-    });
+    refuseContent(content, { capabilities, isInternational });
   const { said, refused } = sortRecipients(transaction, refusal, capabilities);
   const offersDsn = capabilities.has('DSN');
   const transfer = capabilities.has('CHUNKING') ? 'bdat' : 'data';
   return {
     mail: formatMail(mailFrom ?? '', {
-      ...(capabilities.has('SIZE') ? { sizeOctets: content.octets.length } : {}),
+      sizeOctets: capabilities.has('SIZE') ? sizeOctets : undefined,
       eightBit: content.eightBit,
       // RFC 6531 §3.4: an address beyond ASCII on any path needs the parameter.
-      smtpUtf8:
-        isInternational(transaction, content, mailFrom) ||
-        said.some(({ address }) => !isAscii(address)),
+      smtpUtf8: isInternational || said.some(({ path }) => !isAscii(path.address)),
       requireTls: transaction.requireTls,
-      ...(offersDsn && transaction.ret !== undefined ? { ret: transaction.ret } : {}),
-      ...(offersDsn && transaction.envid !== undefined ? { envid: transaction.envid } : {}),
+      ret: offersDsn ? transaction.ret : undefined,
+      envid: offersDsn ? transaction.envid : undefined,
     }),
-    rcpts: said.map(({ recipient, ...path }) => ({
-      recipient,
-      command: formatRcpt(path, offersDsn),
-    })),
+    rcpts: said.map(({ recipient, path }) => ({ recipient, command: formatRcpt(path, offersDsn) })),
     refused,
     transfer,
-    octets: transfer === 'bdat' ? content.octets : stuffDots(content.octets),
+    pieces: transfer === 'bdat' ? [content.octets] : stuffDots(content),
+    sizeOctets,
   };
 }
 
+/** A recipient with its address as it is said. */
+interface SaidRecipient {
+  readonly recipient: number;
+  readonly path: TransactionRecipient;
+}
+
 interface SortedRecipients {
-  readonly said: readonly (TransactionRecipient & { readonly recipient: number })[];
+  readonly said: readonly SaidRecipient[];
   readonly refused: ReadonlyMap<number, RecipientResult>;
 }
 
@@ -83,7 +87,7 @@ function sortRecipients(
   refusal: RecipientResult | undefined,
   capabilities: Capabilities,
 ): SortedRecipients {
-  const said: (TransactionRecipient & { readonly recipient: number })[] = [];
+  const said: SaidRecipient[] = [];
   const refused = new Map<number, RecipientResult>();
   for (const [recipient, path] of transaction.recipients.entries()) {
     const address = formatAddress(path.address);
@@ -94,7 +98,7 @@ function sortRecipients(
     } else if (!isAscii(address) && !capabilities.has('SMTPUTF8')) {
       refused.set(recipient, smtpUtf8Refusal);
     } else {
-      said.push({ ...path, address, recipient });
+      said.push({ recipient, path: address === path.address ? path : { ...path, address } });
     }
   }
   return { said, refused };
@@ -137,7 +141,7 @@ function formatAddress(address: string): string | undefined {
 }
 
 /** Whether the message needs SMTPUTF8, whoever its recipients are. */
-function isInternational(
+function needsSmtpUtf8(
   transaction: Transaction,
   content: CanonicalContent,
   mailFrom = '',

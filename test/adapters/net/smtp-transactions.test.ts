@@ -238,6 +238,18 @@ describe('content on the wire', () => {
     expect(session.log.find((entry) => entry.length > 1_000_000) === `${content}\r\n`).toBe(true);
   });
 
+  test('lines with dots about the edge of a block', async () => {
+    const { channel, session } = await channelTo({ capabilities: pipelining });
+    for (const shift of [-3, -2, -1, 0, 1, 2]) {
+      const before = 'x'.repeat(262_144 - 'a: b\r\n\r\n.c\r\n\r\n'.length + shift);
+      const content = `a: b\r\n\r\n.c\r\n${before}\r\n.\r\n.d\r\n${'y'.repeat(300_000)}\r\n.\r\n`;
+      session.log.length = 0;
+      expect(outcomes(await channel.transact(message(content), soon()))).toEqual(['delivered']);
+      const wire = session.log.find((entry) => entry.length > 1_000);
+      expect(wire === content.replace(/^\./gm, '..')).toBe(true);
+    }
+  });
+
   test('nothing gets into the middle of content that takes several blocks', async () => {
     let isWithinContent = false;
     const server = await serve(

@@ -9,7 +9,8 @@ function canonical(text: string): string {
 }
 
 function stuffed(text: string): string {
-  return stuffDots(Buffer.from(text, 'latin1')).toString('latin1');
+  const content = canonicalizeContent(Buffer.from(text, 'latin1'));
+  return Buffer.concat(stuffDots(content)).toString('latin1');
 }
 
 describe('line ends (RFC 5321 §2.3.8)', () => {
@@ -35,7 +36,18 @@ describe('line ends (RFC 5321 §2.3.8)', () => {
     const content = Buffer.from('a\r\n.b\r\n');
     expect(canonicalizeContent(content).octets.buffer).toBe(content.buffer);
     const noDots = Buffer.from('a\r\nb\r\n');
-    expect(stuffDots(noDots)).toBe(noDots);
+    expect(stuffDots(canonicalizeContent(noDots))).toEqual([noDots]);
+    const dots = Buffer.from('.a\r\n.b\r\nc\r\n');
+    for (const octets of [noDots, dots]) {
+      const pieces = stuffDots(canonicalizeContent(octets));
+      expect(pieces.every(({ buffer }) => buffer === octets.buffer)).toBe(true);
+    }
+  });
+
+  test.each([255, 256, 257, 600])('%i lines that begin with a dot', (lines) => {
+    const text = '.a\r\n'.repeat(lines);
+    expect(stuffed(text)).toBe(text.replaceAll('.', '..'));
+    expect(stuffed(`x\r\n${text}`)).toBe(`x\r\n${text.replaceAll('.', '..')}`);
   });
 
   test('takes a view into a larger buffer for what it is', () => {
@@ -124,6 +136,6 @@ test.each([
 ])('1 MB of %j takes less than a second of CPU', (unit) => {
   const content = Buffer.from(unit.repeat(1_000_000 / unit.length));
   const started = process.cpuUsage().user;
-  stuffDots(canonicalizeContent(content).octets);
+  stuffDots(canonicalizeContent(content));
   expect(process.cpuUsage().user - started).toBeLessThan(1_000_000);
 });

@@ -87,11 +87,11 @@ describe('what is said', () => {
     const dotted = transaction({ content: '.a\n' });
     expect(planTransaction(dotted, offer(everything))).toMatchObject({
       transfer: 'bdat',
-      octets: Buffer.from('.a\r\n'),
+      pieces: [Buffer.from('.a\r\n')],
     });
     expect(planTransaction(dotted, offer(without('CHUNKING')))).toMatchObject({
       transfer: 'data',
-      octets: Buffer.from('..a\r\n'),
+      pieces: [Buffer.from('.'), Buffer.from('.a\r\n')],
     });
   });
 
