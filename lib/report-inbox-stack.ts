@@ -129,7 +129,7 @@ function addCheck(scope: Construct, { state, inbox }: ReportInboxStackProps): vo
     timeout: Duration.minutes(5),
     memoryMb: 512,
   });
-  grantTable(check, state.reportTable, 'dynamodb:Query');
+  grantTable(check, state.reportTable, 'dynamodb:BatchWriteItem', 'dynamodb:Query');
   addSchedule(scope, {
     target: check,
     interval: Duration.days(1),

@@ -44,7 +44,7 @@ and reporters add up what is counted: per day and type of policy; by type and MX
 seen; by who reports. enforce answers whether the policy may be switched from testing to enforce, and with what evidence.
 
   --days N                   how far back, 1 to 395 (list 7, enforce 60, others 30)
-  --state STATE              only what is counted, unverified, foreign or unreadable
+  --state STATE              only what is counted, unverified, foreign, untimely or unreadable
   --unsigned                 also what came by HTTPS, which nobody signs
 ${installationUsage}
 
@@ -62,7 +62,13 @@ const options = {
 /** Raw reports and sums are kept for 13 months. */
 const daysMax = 395;
 
-const states: readonly Receipt['state'][] = ['counted', 'unverified', 'foreign', 'unreadable'];
+const states: readonly Receipt['state'][] = [
+  'counted',
+  'unverified',
+  'foreign',
+  'untimely',
+  'unreadable',
+];
 
 /** Runs the command; resolves to its exit status. */
 export const runReport: Command = async (args) =>

@@ -10,7 +10,7 @@ import {
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
 import { readCheckReportsEnvironment } from './read-environment.ts';
 
-export interface CheckParts extends Omit<CheckReportsOptions, 'nowMs'> {
+export interface CheckParts extends Omit<CheckReportsOptions, 'nowMs' | 'announce'> {
   readonly now: () => number;
 }
 
@@ -25,17 +25,18 @@ export function checkReportsHandler(
   parts: CheckParts,
   { logger, metrics }: Instruments,
 ): LambdaHandler<unknown, readonly ReportAlarm[]> {
-  return async () => {
-    const alarms = await checkReports({ ...parts, nowMs: parts.now() });
+  const announce = (alarms: readonly ReportAlarm[]): void => {
     for (const [kind, name] of Object.entries(alarmMetrics)) {
       const found = alarms.filter((alarm) => alarm.kind === kind).length;
       metrics.addMetric(name, MetricUnit.Count, found);
     }
+    // At once: what is told is noted, and not told again.
+    metrics.publishStoredMetrics();
     for (const alarm of alarms) {
       logger.warn('Received TLS reports are not as they were', { ...alarm });
     }
-    return alarms;
   };
+  return () => checkReports({ ...parts, announce, nowMs: parts.now() });
 }
 
 export const handler: LambdaHandler<unknown, readonly ReportAlarm[]> = instrumentHandler(
@@ -43,11 +44,13 @@ export const handler: LambdaHandler<unknown, readonly ReportAlarm[]> = instrumen
   (instruments) => {
     const environment = readCheckReportsEnvironment(process.env);
     const { domains, failurePercentMax } = environment.SEALPOST_REPORT_INBOX;
+    const reports = createReceivedReports({
+      client: dynamoDbClient(),
+      tableName: environment.SEALPOST_REPORT_TABLE,
+    });
     const parts: CheckParts = {
-      reader: createReceivedReports({
-        client: dynamoDbClient(),
-        tableName: environment.SEALPOST_REPORT_TABLE,
-      }),
+      reader: reports,
+      memory: reports,
       domains,
       failurePercentMax,
       now: Date.now,

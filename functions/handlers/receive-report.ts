@@ -12,7 +12,7 @@ import { createReceivedReports, readRawReport } from '../adapters/aws/received-r
 import { createSignatureCheck } from '../adapters/net/check-signatures.ts';
 import { createNetworkResolver } from '../adapters/net/network-resolver.ts';
 import { mailBytesMax } from '../reporting/find-report.ts';
-import type { ReceiptEvent } from '../reporting/receive-ports.ts';
+import type { FailureSighting, ReceiptEvent } from '../reporting/receive-ports.ts';
 import {
   type Arrival,
   type ReceivePorts,
@@ -23,7 +23,7 @@ import { type Instruments, instrumentHandler, type LambdaHandler } from './middl
 import { readReceiveReportEnvironment } from './read-environment.ts';
 
 /** What stays the same from event to event. */
-export interface ReceiveParts extends Omit<ReceivePorts, 'deadlineMs'> {
+export interface ReceiveParts extends Omit<ReceivePorts, 'deadlineMs' | 'announce'> {
   /** The object; its size alone where it is too large; undefined where it is gone. */
   readonly readRaw: (key: string) => Promise<Uint8Array | { readonly bytes: number } | undefined>;
   readonly now: () => number;
@@ -56,10 +56,12 @@ export function receiveReportHandler(
 ): LambdaHandler<SQSEvent, SQSBatchResponse> {
   return async ({ Records: records }, context) => {
     const deadlineMs = parts.now() + context.getRemainingTimeInMillis() - marginMs;
+    const announce = (failures: readonly FailureSighting[]): void =>
+      announceFailures(failures, instruments);
     const failed: string[] = [];
     for (const record of records) {
       try {
-        const event = await receiveRecord(record, { ...parts, deadlineMs }, instruments);
+        const event = await receiveRecord(record, { ...parts, deadlineMs, announce }, instruments);
         if (event !== undefined) {
           recordReceipt(event, instruments);
         }
@@ -124,18 +126,23 @@ const stateMetrics = {
   counted: 'ReportsCounted',
   unverified: 'ReportsUnverified',
   foreign: 'ReportsForeign',
+  untimely: 'ReportsUntimely',
   unreadable: 'ReportsUnreadable',
 } as const;
 
 function recordReceipt(
-  { receipt, isDuplicate, sums, newFailures }: ReceiptEvent,
+  { receipt, outcome, sums }: ReceiptEvent,
   { logger, metrics }: Instruments,
 ): void {
   const count = (name: string, value: number): void =>
     void metrics.addMetric(name, MetricUnit.Count, value);
   const { id, state, way, reason, deviations, summary } = receipt;
-  count(isDuplicate ? 'ReportsRepeated' : stateMetrics[state], 1);
-  logger.info('A TLS report came', { id, state, way, reason, isDuplicate, deviations, ...summary });
+  logger.info('A TLS report came', { id, state, way, reason, outcome, deviations, ...summary });
+  if (outcome === 'again') {
+    // SQS, EventBridge and S3 tell of one object more than once.
+    return;
+  }
+  count(outcome === 'duplicate' ? 'ReportsRepeated' : stateMetrics[state], 1);
   // What nobody signed is in no metric that somebody may be woken by.
   const policies = sums.filter((each) => each.way === 'mail').flatMap((each) => each.policies);
   if (policies.length > 0) {
@@ -148,9 +155,17 @@ function recordReceipt(
       policies.reduce((sum, { failures }) => sum + failures, 0),
     );
   }
-  for (const failure of newFailures) {
-    count('ReportedFailuresNew', 1);
-    logger.warn('Sessions of others fail in a new way', { ...failure, report: id });
+}
+
+/** Written out at once: receiving goes on from here as if the operator had been told. */
+function announceFailures(
+  failures: readonly FailureSighting[],
+  { logger, metrics }: Instruments,
+): void {
+  metrics.addMetric('ReportedFailuresNew', MetricUnit.Count, failures.length);
+  metrics.publishStoredMetrics();
+  for (const { domain, resultType, id } of failures) {
+    logger.warn('Sessions of others fail in a new way', { domain, resultType, report: id });
   }
 }
 

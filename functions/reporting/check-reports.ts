@@ -1,7 +1,7 @@
 /** Once a day: who reported and does no more, and where more sessions failed than the operator puts up with. */
 import { dayRange, type UtcDay, utcDay } from '../protocol/tlsrpt/report.ts';
 import { type AnswerOptions, countedSums, sessionsByDay } from './answers.ts';
-import type { ReceiptReader } from './receive-ports.ts';
+import type { ReceiptReader, ShareMemory } from './receive-ports.ts';
 import type { ReportSums } from './report-sums.ts';
 
 /** One thing worth an alarm. */
@@ -24,31 +24,52 @@ export type ReportAlarm =
 
 export interface CheckReportsOptions {
   readonly reader: Pick<ReceiptReader, 'sumsOf'>;
+  readonly memory: ShareMemory;
+  /** Tells the operator; done when it returns. */
+  readonly announce: (alarms: readonly ReportAlarm[]) => void;
   readonly domains: readonly string[];
   /** Of all sessions of a day, 0 to 100. */
   readonly failurePercentMax: number;
   readonly nowMs: number;
 }
 
-/** Days that are looked at for who reports usually, and of how many of them. */
+/** Who reports usually: on so many days of so many, up to the last one. */
 const usualDays = 14;
 const usualDaysMin = 7;
 
-/** Days without a report from somebody who reports usually. */
+/** Days without a report, beyond those of the longest pause between two reports: weekends are nobody's silence. */
 const silentDays = 3;
 
 /** A report of yesterday may be on its way still: RFC 8460 §4.1 has it wait, §5.5 try for a day. */
 const arrivalDays = 2;
 
-/** Looks. Rejects with `store-unavailable`. */
+/** Those of the longest silence that is told of, and those before it. A day that was looked at once may change: reports come late. */
+const lookBackDays = 30;
+
+/**
+ * Looks, and tells of what it finds. A silence is told of each day that it lasts; a day of too many failures once, or again
+ * where the process died of telling. Rejects with `store-unavailable`.
+ */
 export async function checkReports(options: CheckReportsOptions): Promise<readonly ReportAlarm[]> {
-  const { reader, domains, failurePercentMax, nowMs } = options;
+  const { reader, memory, announce, domains, failurePercentMax, nowMs } = options;
   const today = utcDay(nowMs);
   const alarms: ReportAlarm[] = [];
   for (const domain of domains) {
-    const from = daysBefore(today, arrivalDays + silentDays + usualDays - 1);
-    const sums = await readSums(reader, domain, { from, to: today });
-    alarms.push(...findSilence(domain, sums, today), ...findShare(sums, today, failurePercentMax));
+    const sums = await readSums(reader, domain, {
+      from: daysBefore(today, lookBackDays),
+      to: today,
+    });
+    const told = await memory.toldShares(domain);
+    const shares = findShares(sums, today, failurePercentMax).filter(
+      ({ day, policyType }) => !told.has(`${day}#${policyType}`),
+    );
+    alarms.push(...findSilence(domain, sums, today), ...shares);
+  }
+  announce(alarms);
+  for (const alarm of alarms) {
+    if (alarm.kind === 'failures-above-share') {
+      await memory.noteShare(alarm.domain, alarm.day, alarm.policyType);
+    }
   }
   return alarms;
 }
@@ -79,31 +100,40 @@ function findSilence(
   sums: readonly ReportSums[],
   today: UtcDay,
 ): readonly ReportAlarm[] {
-  const silentFrom = daysBefore(today, arrivalDays + silentDays - 1);
+  const lastWhole = daysBefore(today, arrivalDays);
   const silent = [...Map.groupBy(sums, ({ reporter }) => reporter)].flatMap(([reporter, group]) => {
     const days = [...new Set(group.map(({ day }) => day))].toSorted();
-    const before = days.filter((day) => day < silentFrom);
-    const lastDay = before.at(-1);
-    return lastDay !== undefined && before.length === days.length && before.length >= usualDaysMin
+    const lastDay = days.at(-1) ?? today;
+    const usual = days.filter((day) => day > daysBefore(lastDay, usualDays));
+    const pauses = days.slice(1).map((day, index) => daysFrom(days[index] ?? day, day) - 1);
+    const isSilent = daysFrom(lastDay, lastWhole) >= Math.max(0, ...pauses) + silentDays;
+    return isSilent && usual.length >= usualDaysMin
       ? [{ kind: 'reporter-silent' as const, domain, reporter, lastDay }]
       : [];
   });
   // Nobody at all: the record, the mailbox or this installation is at fault rather than they.
   const days = sums.map(({ day }) => day).toSorted();
-  const lastDay = days.at(-1);
-  const isSilent = lastDay !== undefined && lastDay < silentFrom && silent.length > 0;
+  const lastDay = days.at(-1) ?? today;
+  const isSilent = daysFrom(lastDay, lastWhole) >= silentDays && silent.length > 0;
   return isSilent ? [...silent, { kind: 'domain-silent', domain, lastDay }] : silent;
 }
 
-function findShare(
+/** Days from one to another; below zero where the other is the earlier. */
+function daysFrom(day: UtcDay, other: UtcDay): number {
+  return (dayRange(other).startMs - dayRange(day).startMs) / 86_400_000;
+}
+
+type ShareAlarm = Extract<ReportAlarm, { kind: 'failures-above-share' }>;
+
+/** Of all days of which what is to come should be there. */
+function findShares(
   sums: readonly ReportSums[],
   today: UtcDay,
   percentMax: number,
-): readonly ReportAlarm[] {
-  // The latest day of which all that is to come should be there.
-  const day = daysBefore(today, arrivalDays);
-  return sessionsByDay(sums.filter((each) => each.day === day)).flatMap(
-    ({ domain, policyType, successes, failures }) => {
+): readonly ShareAlarm[] {
+  const lastWhole = daysBefore(today, arrivalDays);
+  return sessionsByDay(sums.filter(({ day }) => day <= lastWhole)).flatMap(
+    ({ domain, day, policyType, successes, failures }) => {
       const sessions = successes + failures;
       return failures * 100 > sessions * percentMax
         ? [{ kind: 'failures-above-share' as const, domain, day, policyType, failures, sessions }]

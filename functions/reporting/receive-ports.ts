@@ -4,9 +4,9 @@ import type { ReportSums, ReportWay } from './report-sums.ts';
 
 /**
  * What became of what came. `counted`; `unverified`: nobody known signed it; `foreign`: about domains that are not ours;
- * `unreadable`.
+ * `untimely`: about a day to come, or one that nobody asks for any more; `unreadable`.
  */
-export type ReceiptState = 'counted' | 'unverified' | 'foreign' | 'unreadable';
+export type ReceiptState = 'counted' | 'unverified' | 'foreign' | 'untimely' | 'unreadable';
 
 /** One arrival, as it is listed and shown. The whole of it is under `rawKey`. */
 export interface Receipt {
@@ -40,14 +40,28 @@ export interface ReceiptSummary {
 /** Keeps what came. Every method rejects with `store-unavailable`. */
 export interface ReceiptStore {
   /**
-   * Keeps a receipt unless one of its id is there. `duplicate`: of another arrival. `again`: of this one, which was begun
-   * with before.
+   * Keeps a receipt unless one of its id is there. `open`: it is this arrival's, begun with now or before. `settled`: it is
+   * this arrival's, which was brought to an end. `duplicate`: it is another arrival's.
    */
-  keep(receipt: Receipt): Promise<'kept' | 'again' | 'duplicate'>;
+  keep(receipt: Receipt): Promise<'open' | 'settled' | 'duplicate'>;
   /** Writes sums; the same again change nothing. */
   writeSums(sums: readonly ReportSums[]): Promise<void>;
-  /** Notes that a domain had a failure of a type on a day; true where that was never noted, or 13 months ago. */
-  noteFailure(domain: string, resultType: string, day: UtcDay): Promise<boolean>;
+  /**
+   * Notes that a domain had a failure of a type; true where that was never noted, or 13 months ago, and each time that the
+   * report asks by which it was noted first: it may have died before it told of it.
+   */
+  noteFailure(sighting: FailureSighting): Promise<boolean>;
+  /** Brings an arrival to an end: true for one of those who do. */
+  settle(id: string): Promise<boolean>;
+}
+
+/** A type of failure in a report about a domain. */
+export interface FailureSighting {
+  readonly domain: string;
+  readonly resultType: string;
+  readonly day: UtcDay;
+  /** Of the receipt. */
+  readonly id: string;
 }
 
 /** Reads what came. Every method rejects with `store-unavailable` or `store-damaged`. */
@@ -59,11 +73,18 @@ export interface ReceiptReader {
   sumsOf(domain: string, from: UtcDay, to: UtcDay): AsyncIterable<readonly ReportSums[]>;
 }
 
-/** What receiving tells its operator. */
+/** Which days of too many failures the operator was told of. Every method rejects with `store-unavailable`. */
+export interface ShareMemory {
+  /** Those of a domain, as `<UTC day>#<type of policy>`. */
+  toldShares(domain: string): Promise<ReadonlySet<string>>;
+  noteShare(domain: string, day: UtcDay, policyType: string): Promise<void>;
+}
+
+/** What receiving tells its operator, beside the failures that are new. */
 export interface ReceiptEvent {
   readonly receipt: Receipt;
-  readonly isDuplicate: boolean;
+  /** `again`: this arrival was brought to an end before, and all is told. `duplicate`: another arrival was the first. */
+  readonly outcome: 'first' | 'again' | 'duplicate';
   /** Of the report, where it was counted. */
   readonly sums: readonly ReportSums[];
-  readonly newFailures: readonly { readonly domain: string; readonly resultType: string }[];
 }

@@ -11,10 +11,17 @@ import { TransportSecurityError } from '../protocol/errors.ts';
 import { mxMatches } from '../protocol/mta-sts/mx.ts';
 import { type ReadReport, readReport } from '../protocol/tlsrpt/read-report.ts';
 import type { ReceivedReport } from '../protocol/tlsrpt/received-report.ts';
+import { dayRange } from '../protocol/tlsrpt/report.ts';
 import { findReport, type MailClaims, unpackReport } from './find-report.ts';
 import { type CheckSignatures, judgeSignatures } from './judge-signatures.ts';
-import type { Receipt, ReceiptEvent, ReceiptStore, ReceiptSummary } from './receive-ports.ts';
-import { type ReportSums, type ReportWay, sumReport } from './report-sums.ts';
+import type {
+  FailureSighting,
+  Receipt,
+  ReceiptEvent,
+  ReceiptStore,
+  ReceiptSummary,
+} from './receive-ports.ts';
+import { keptDays, type ReportSums, type ReportWay, sumReport } from './report-sums.ts';
 
 /** What came in, whole. */
 export interface Arrival {
@@ -41,7 +48,11 @@ export interface ReceivePorts {
   readonly own: OwnDomains;
   /** Epoch milliseconds, for look-ups. */
   readonly deadlineMs: number;
+  /** Tells the operator of failures that are new; done when it returns. Told once, or again where the process died then. */
+  readonly announce: (failures: readonly FailureSighting[]) => void;
 }
+
+const dayMs = 86_400_000;
 
 /** Types of failure of one report and domain that are noted as seen. */
 const notedMax = 30;
@@ -68,7 +79,10 @@ export async function receiveReport(arrival: Arrival, ports: ReceivePorts): Prom
   const { report, claims } = opened;
   const submitter = report.submitter ?? claims.submitter ?? claims.fromDomains[0] ?? '';
   const known = { ...facts, deviations: opened.deviations, summary: summarize(report, submitter) };
-  const refusal = (await refuse(arrival, submitter, ports)) ?? refuseForeign(report, ports.own);
+  const refusal =
+    (await refuse(arrival, submitter, ports)) ??
+    refuseForeign(report, ports.own) ??
+    refuseUntimely(report, arrival.receivedAtMs);
   if (refusal !== undefined) {
     const id = idOf([apart, hashOf(arrival.octets)]);
     return settle({ ...known, ...refusal, id }, [], ports);
@@ -83,7 +97,7 @@ export async function receiveReport(arrival: Arrival, ports: ReceivePorts): Prom
 /** The receipt of what is not read: by default as no try came to an end, for the process died of it or ran out of time. */
 export function receivePoison(
   { way, rawKey, receivedAtMs }: Omit<Arrival, 'octets' | 'isLastTry'>,
-  ports: Pick<ReceivePorts, 'store'>,
+  ports: Pick<ReceivePorts, 'store' | 'announce'>,
   reason: string = 'reading it was tried several times and never came to an end',
 ): Promise<ReceiptEvent> {
   const id = idOf([apart, rawKey]);
@@ -160,27 +174,59 @@ function refuseForeign({ policies }: ReceivedReport, own: OwnDomains): Refusal |
     : { state: 'foreign', reason: 'about no domain of ours' };
 }
 
+/** Clocks differ by a day at the most; and what is older than what is kept is gone as soon as it is written. */
+function refuseUntimely({ day }: ReceivedReport, receivedAtMs: number): Refusal | undefined {
+  const { startMs, endMs } = dayRange(day);
+  if (startMs > receivedAtMs + dayMs) {
+    return { state: 'untimely', reason: `about ${day}, which is to come` };
+  }
+  return endMs < receivedAtMs - keptDays * dayMs
+    ? { state: 'untimely', reason: `about ${day}, more than 13 months ago` }
+    : undefined;
+}
+
+/**
+ * The order is what makes a death harmless. All that is written before the end may be written again; what is new is told
+ * before the end, and so once at least; what is counted in metrics is told after it, and so once at most.
+ */
 async function settle(
   receipt: Receipt,
   sums: readonly ReportSums[],
-  { store }: Pick<ReceivePorts, 'store'>,
+  { store, announce }: Pick<ReceivePorts, 'store' | 'announce'>,
 ): Promise<ReceiptEvent> {
-  const isDuplicate = (await store.keep(receipt)) === 'duplicate';
-  if (isDuplicate) {
-    return { receipt, isDuplicate, sums: [], newFailures: [] };
+  const kept = await store.keep(receipt);
+  if (kept !== 'open') {
+    return { receipt, outcome: kept === 'settled' ? 'again' : 'duplicate', sums: [] };
   }
   await store.writeSums(sums);
-  const newFailures: { readonly domain: string; readonly resultType: string }[] = [];
-  // What nobody signed raises no alarm.
-  for (const { domain, day, failures } of sums.filter(({ way }) => way === 'mail')) {
-    const types = new Set(failures.map(({ resultType }) => resultType));
-    for (const resultType of [...types].slice(0, notedMax)) {
-      if (await store.noteFailure(domain, resultType, day)) {
-        newFailures.push({ domain, resultType });
-      }
+  const fresh = await noteFailures(receipt.id, sums, store);
+  if (fresh.length > 0) {
+    announce(fresh);
+  }
+  return (await store.settle(receipt.id))
+    ? { receipt, outcome: 'first', sums }
+    : { receipt, outcome: 'again', sums: [] };
+}
+
+/** Notes types of failure; gives those that are new. What nobody signed raises no alarm. */
+async function noteFailures(
+  id: string,
+  sums: readonly ReportSums[],
+  store: ReceiptStore,
+): Promise<readonly FailureSighting[]> {
+  const sightings = sums
+    .filter(({ way }) => way === 'mail')
+    .flatMap(({ domain, day, failures }) => {
+      const types = [...new Set(failures.map(({ resultType }) => resultType))].slice(0, notedMax);
+      return types.map((resultType) => ({ domain, resultType, day, id }));
+    });
+  const fresh: FailureSighting[] = [];
+  for (const sighting of sightings) {
+    if (await store.noteFailure(sighting)) {
+      fresh.push(sighting);
     }
   }
-  return { receipt, isDuplicate, sums, newFailures };
+  return fresh;
 }
 
 function summarize(report: ReceivedReport, submitter: string): ReceiptSummary {

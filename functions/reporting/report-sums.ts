@@ -5,6 +5,9 @@
 import type { ReceivedPolicy, ReceivedReport } from '../protocol/tlsrpt/received-report.ts';
 import type { UtcDay } from '../protocol/tlsrpt/report.ts';
 
+/** 13 months after their day, as long as the objects in the bucket (lib/state-stack.ts). */
+export const keptDays = 396;
+
 /** By which way a report came. Nobody signs what comes by HTTPS (RFC 8460 §5.4): it is counted apart. */
 export type ReportWay = 'mail' | 'https';
 

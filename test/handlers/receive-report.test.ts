@@ -8,7 +8,7 @@ import { routesHandler } from '../../functions/handlers/http-answer.ts';
 import { instrumentHandler } from '../../functions/handlers/middleware.ts';
 import { postReportRoutes } from '../../functions/handlers/post-report.ts';
 import { receiveReportHandler } from '../../functions/handlers/receive-report.ts';
-import { companyX } from '../protocol/tlsrpt/received-samples.ts';
+import { companyXLately } from '../protocol/tlsrpt/received-samples.ts';
 import { createMemoryReceipts, type MemoryReceipts } from '../reporting/memory-receipts.ts';
 import { keyOf, keyRecords, mailOf, resolverOf, signed } from '../reporting/report-mails.ts';
 import { httpEvent } from './http-event.ts';
@@ -21,7 +21,7 @@ afterEach(() => {
 const nowMs = Date.parse('2026-11-24T03:00:00Z');
 const own = { domains: ['company-y.example'], mxHosts: [] };
 const org = keyOf('org.example');
-const report = { ...companyX, 'contact-info': 'tls@org.example' };
+const report = { ...companyXLately, 'contact-info': 'tls@org.example' };
 
 function recordOf(key: string, receives: number): SQSEvent['Records'][number] {
   return {
@@ -60,15 +60,24 @@ async function receive(
   {
     failing = [],
     isDown = false,
-  }: { readonly failing?: readonly string[]; readonly isDown?: boolean } = {},
+    store = createMemoryReceipts(),
+    over = () => ({}),
+  }: {
+    readonly failing?: readonly string[];
+    readonly isDown?: boolean;
+    readonly store?: MemoryReceipts;
+    /** Methods that do otherwise, and what was written until then. */
+    readonly over?: (written: WrittenLines) => Partial<MemoryReceipts>;
+  } = {},
 ): Promise<Ran> {
-  const store = createMemoryReceipts();
   const resolver = resolverOf(keyRecords([org]), failing);
   const written = captureOutput();
   const handle = instrumentHandler<SQSEvent, SQSBatchResponse>('receive-report', (instruments) =>
     receiveReportHandler(
       {
-        store: isDown ? { ...store, keep: () => Promise.reject(new Error('down')) } : store,
+        store: isDown
+          ? { ...store, keep: () => Promise.reject(new Error('down')) }
+          : { ...store, ...over(written) },
         checkSignatures: createSignatureCheck(resolver, () => nowMs),
         own,
         readRaw: async (key) => objects[key],
@@ -100,8 +109,31 @@ describe('what the queue tells of', () => {
       ReportsCounted: 1,
       ReportedSuccesses: 5_326,
       ReportedFailures: 303,
-      ReportedFailuresNew: [1, 1, 1],
+      ReportedFailuresNew: 3,
     });
+  });
+
+  test('told of again, it is in no metric again', async () => {
+    const record = recordOf('received/mail/1', 1);
+    const { store } = await receive({ 'received/mail/1': mail }, [record]);
+    vi.restoreAllMocks();
+    const { written, answer } = await receive({ 'received/mail/1': mail }, [record], { store });
+    expect(answer).toEqual({ batchItemFailures: [] });
+    expect(written.metrics).toEqual({});
+  });
+
+  test('what is new is written out before the report is settled', async () => {
+    const atSettling: unknown[] = [];
+    const over = (written: WrittenLines): Partial<MemoryReceipts> => ({
+      settle: async () => {
+        atSettling.push(written.metrics);
+        throw new Error('the process died');
+      },
+    });
+    const objects = { 'received/mail/1': mail };
+    const { answer } = await receive(objects, [recordOf('received/mail/1', 1)], { over });
+    expect(answer.batchItemFailures.length).toBe(1);
+    expect(atSettling).toMatchObject([{ ReportedFailuresNew: 3 }]);
   });
 
   test('by HTTPS is counted apart, and wakes nobody', async () => {
@@ -200,7 +232,7 @@ describe('POST /tlsrpt', () => {
     expect((await post(body)).kept).toEqual(first.kept);
   });
 
-  const [policy] = companyX.policies;
+  const [policy] = companyXLately.policies;
   const foreign = {
     ...report,
     policies: [{ ...policy, policy: { ...policy.policy, 'policy-domain': 'other.example' } }],
@@ -219,9 +251,17 @@ describe('POST /tlsrpt', () => {
 test('the daily look writes each of its metrics, zero too', async () => {
   const written = captureOutput();
   const reader = createMemoryReceipts();
+  const atNoting: unknown[] = [];
+  const noteShare: MemoryReceipts['noteShare'] = async () => void atNoting.push(written.metrics);
   const handle = instrumentHandler('check-reports', (instruments) =>
     checkReportsHandler(
-      { reader, domains: own.domains, failurePercentMax: 5, now: () => nowMs },
+      {
+        reader,
+        memory: { ...reader, noteShare },
+        domains: own.domains,
+        failurePercentMax: 5,
+        now: () => nowMs,
+      },
       instruments,
     ),
   );
@@ -243,4 +283,5 @@ test('the daily look writes each of its metrics, zero too', async () => {
     ReportedDomainsSilent: 0,
     ReportedFailuresAboveShare: 1,
   });
+  expect(atNoting).toMatchObject([{ ReportedFailuresAboveShare: 1 }]);
 });

@@ -7,10 +7,15 @@ import {
   listReporters,
   sessionsByDay,
 } from '../../functions/reporting/answers.ts';
-import { checkReports, daysBefore } from '../../functions/reporting/check-reports.ts';
+import {
+  type CheckReportsOptions,
+  checkReports,
+  daysBefore,
+  type ReportAlarm,
+} from '../../functions/reporting/check-reports.ts';
 import { adviseEnforce } from '../../functions/reporting/enforce-advice.ts';
 import type { FailureSum, ReportSums } from '../../functions/reporting/report-sums.ts';
-import { createMemoryReceipts } from './memory-receipts.ts';
+import { createMemoryReceipts, type MemoryReceipts } from './memory-receipts.ts';
 
 const failure = (over: Partial<FailureSum> = {}): FailureSum => ({
   policyType: 'sts',
@@ -272,11 +277,29 @@ describe('may I switch to enforce?', () => {
 });
 
 describe('each day', () => {
-  async function check(list: readonly ReportSums[]): Promise<readonly object[]> {
-    const reader = createMemoryReceipts();
-    await reader.writeSums(list);
-    const nowMs = Date.parse(`${today}T12:00:00Z`);
-    return checkReports({ reader, domains: ['a.example'], failurePercentMax: 5, nowMs });
+  /** What is told on a day, by what was there on it. */
+  async function check(
+    list: readonly ReportSums[],
+    {
+      on = today,
+      store = createMemoryReceipts(),
+      announce = () => undefined,
+    }: {
+      readonly on?: string;
+      readonly store?: MemoryReceipts;
+      readonly announce?: CheckReportsOptions['announce'];
+    } = {},
+  ): Promise<readonly ReportAlarm[]> {
+    await store.writeSums(list);
+    const nowMs = Date.parse(`${on}T12:00:00Z`);
+    return checkReports({
+      reader: store,
+      memory: store,
+      announce,
+      domains: ['a.example'],
+      failurePercentMax: 5,
+      nowMs,
+    });
   }
   const upTo = (reporter: string, last: string): ReportSums[] =>
     quiet.filter((each) => each.reporter === reporter && each.day <= last);
@@ -291,13 +314,42 @@ describe('each day', () => {
     ['the last of which may still come', '2026-11-20', []],
   ])('one is %s', async (_what, last, kinds) => {
     const alarms = await check([...upTo('x.example', last), ...upTo('y.example', today)]);
-    expect(alarms.map((alarm) => (alarm as { kind: string }).kind)).toEqual(kinds);
+    expect(alarms.map(({ kind }) => kind)).toEqual(kinds);
   });
 
   test('one who reports now and then is not missed', async () => {
     expect(await check([...upTo('x.example', '2026-11-14'), ...upTo('y.example', today)])).toEqual(
       [],
     );
+  });
+
+  /** Days on which somebody reports: those whose place in four weeks, of which the first is a Monday, is told. */
+  const rhythms = [
+    ['on weekdays', (at: number) => at % 7 < 5],
+    ['from Monday to Thursday', (at: number) => at % 7 < 4],
+    ['once a week', (at: number) => at % 7 === 2],
+    ['every second day', (at: number) => at % 2 === 0],
+    ['every second week', (at: number) => at % 14 < 7],
+    ['on weekdays, and a Monday is a holiday', (at: number) => at % 7 < 5 && at !== 21],
+  ] as const;
+
+  test.each(rhythms)(
+    'one who reports %s is not called silent on any day',
+    async (_what, reports) => {
+      const days = Array.from({ length: 42 }, (_, at) => at).filter(reports);
+      for (let at = 21; at < 42; at += 1) {
+        const here = days.filter((each) => each <= at - 2);
+        const list = here.map((each) => sums(daysBefore('2026-11-30', 42 - each), 'x.example'));
+        expect(await check(list, { on: daysBefore('2026-11-30', 42 - at) })).toEqual([]);
+      }
+    },
+  );
+
+  test('one who reports on weekdays and stops is called silent within eight days', async () => {
+    const days = Array.from({ length: 19 }, (_, at) => at).filter((at) => at % 7 < 5);
+    const list = days.map((each) => sums(daysBefore('2026-11-30', 42 - each), 'x.example'));
+    const alarms = await check(list, { on: daysBefore('2026-11-30', 42 - 18 - 8) });
+    expect(alarms.map(({ kind }) => kind)).toEqual(['reporter-silent', 'domain-silent']);
   });
 
   test('all are silent: the fault is ours', async () => {
@@ -334,6 +386,39 @@ describe('each day', () => {
       },
     ]);
     expect(await check([...quiet, less])).toEqual([]);
+  });
+
+  const shareOf = (alarms: readonly ReportAlarm[]): readonly string[] =>
+    alarms.flatMap((alarm) => (alarm.kind === 'failures-above-share' ? [alarm.day] : []));
+  const badOn = (day: string, sessions = 900): ReportSums =>
+    sums(day, 'x.example', { failures: [failure({ sessions })] });
+
+  test('of a day it is told once, of the next again', async () => {
+    const store = createMemoryReceipts();
+    const list = [...quiet, badOn('2026-11-22'), badOn('2026-11-23')];
+    expect(shareOf(await check(list, { store }))).toEqual(['2026-11-22']);
+    expect(shareOf(await check([], { store }))).toEqual([]);
+    expect(shareOf(await check([], { store, on: '2026-11-25' }))).toEqual(['2026-11-23']);
+  });
+
+  test('a run that was missed, and a report that came late, cost no alarm', async () => {
+    const store = createMemoryReceipts();
+    expect(shareOf(await check(quiet, { store }))).toEqual([]);
+    expect(shareOf(await check([badOn('2026-11-15')], { store }))).toEqual(['2026-11-15']);
+    const missed = [badOn('2026-11-23'), badOn('2026-11-25')];
+    expect(shareOf(await check(missed, { store, on: '2026-11-29' }))).toEqual([
+      '2026-11-25',
+      '2026-11-23',
+    ]);
+  });
+
+  test('who dies of telling tells again', async () => {
+    const store = createMemoryReceipts();
+    const announce = (): void => {
+      throw new Error('the process died');
+    };
+    await expect(check([badOn('2026-11-22')], { store, announce })).rejects.toThrow('died');
+    expect(shareOf(await check([], { store }))).toEqual(['2026-11-22']);
   });
 
   test('nobody raises an alarm by HTTPS', async () => {

@@ -3,10 +3,11 @@ import type {
   Receipt,
   ReceiptReader,
   ReceiptStore,
+  ShareMemory,
 } from '../../functions/reporting/receive-ports.ts';
-import type { ReportSums } from '../../functions/reporting/report-sums.ts';
+import { keptDays, type ReportSums } from '../../functions/reporting/report-sums.ts';
 
-export interface MemoryReceipts extends ReceiptStore, ReceiptReader {
+export interface MemoryReceipts extends ReceiptStore, ReceiptReader, ShareMemory {
   readonly receipts: Map<string, Receipt>;
   readonly sums: Map<string, ReportSums>;
 }
@@ -14,27 +15,45 @@ export interface MemoryReceipts extends ReceiptStore, ReceiptReader {
 export function createMemoryReceipts(): MemoryReceipts {
   const receipts = new Map<string, Receipt>();
   const sums = new Map<string, ReportSums>();
-  const noted = new Set<string>();
+  const settled = new Set<string>();
+  const noted = new Map<string, readonly [by: string, lastDay: string]>();
+  const shares: (readonly [domain: string, share: string])[] = [];
   return {
     receipts,
     sums,
     keep: async (receipt) => {
       const found = receipts.get(receipt.id);
       if (found !== undefined) {
-        return found.rawKey === receipt.rawKey ? 'again' : 'duplicate';
+        const ours = settled.has(receipt.id) ? 'settled' : 'open';
+        return found.rawKey === receipt.rawKey ? ours : 'duplicate';
       }
       receipts.set(receipt.id, receipt);
-      return 'kept';
+      return 'open';
+    },
+    settle: async (id) => {
+      const isFirst = receipts.has(id) && !settled.has(id);
+      if (isFirst) {
+        settled.add(id);
+      }
+      return isFirst;
     },
     writeSums: async (more) => {
       for (const each of more) {
         sums.set(`${each.domain} ${each.day} ${each.reporter} ${each.id}`, each);
       }
     },
-    noteFailure: async (domain, resultType) => {
-      const isNew = !noted.has(`${domain} ${resultType}`);
-      noted.add(`${domain} ${resultType}`);
-      return isNew;
+    noteFailure: async ({ domain, resultType, day, id }) => {
+      const key = `${domain} ${resultType}`;
+      const [first, lastDay] = noted.get(key) ?? [id, day];
+      const isForgotten = Date.parse(lastDay) < Date.parse(day) - keptDays * 86_400_000;
+      const by = isForgotten ? id : first;
+      noted.set(key, [by, [lastDay, day].toSorted().at(-1) ?? day]);
+      return by === id;
+    },
+    toldShares: async (domain) =>
+      new Set([...shares].filter(([of]) => of === domain).map(([, share]) => share)),
+    noteShare: async (domain, day, policyType) => {
+      shares.push([domain, `${day}#${policyType}`]);
     },
     read: async (id) => receipts.get(id),
     async *receivedOn(day) {

@@ -14,7 +14,7 @@ import {
   receiveReport,
 } from '../../functions/reporting/receive-report.ts';
 import { sumReport } from '../../functions/reporting/report-sums.ts';
-import { companyX, googleStyle } from '../protocol/tlsrpt/received-samples.ts';
+import { companyXLately, googleStyle } from '../protocol/tlsrpt/received-samples.ts';
 import { createMemoryReceipts, type MemoryReceipts } from './memory-receipts.ts';
 import { keyOf, keyRecords, mailOf, resolverOf, signed } from './report-mails.ts';
 
@@ -22,18 +22,24 @@ const nowMs = Date.parse('2026-11-24T03:00:00Z');
 const org = keyOf('org.example');
 const evil = keyOf('evil.example');
 const report = { ...googleStyle, 'contact-info': 'tls@org.example' };
+const failing = { ...companyXLately, 'contact-info': 'tls@org.example' };
+const failingTypes = ['certificate-expired', 'starttls-not-supported', 'validation-failure'];
 
 interface World {
   readonly store: MemoryReceipts;
+  /** Types of failure that were told as new. */
+  readonly announced: string[];
   receive(octets: Uint8Array, over?: Partial<Arrival>): Promise<ReceiptEvent>;
 }
 
 function world(failing: readonly string[] = [], over: Partial<ReceiptStore> = {}): World {
   const store = createMemoryReceipts();
   const resolver = resolverOf(keyRecords([org, evil, keyOf('sender.example')]), failing);
+  const announced: string[] = [];
   let arrivals = 0;
   return {
     store,
+    announced,
     receive: (octets, arrival = {}) => {
       arrivals += 1;
       const facts = { way: 'mail', rawKey: `raw-${arrivals}`, receivedAtMs: nowMs } as const;
@@ -44,6 +50,8 @@ function world(failing: readonly string[] = [], over: Partial<ReceiptStore> = {}
           checkSignatures: createSignatureCheck(resolver, () => nowMs),
           own: { domains: ['company-y.example'], mxHosts: ['*.mx.company-y.example'] },
           deadlineMs: nowMs,
+          announce: (failures) =>
+            void announced.push(...failures.map(({ resultType }) => resultType)),
         },
       );
     },
@@ -121,11 +129,12 @@ describe('who is believed', () => {
   const own = signed(mailOf(report), org);
 
   test('a signed report is counted', async () => {
-    const { receipt, sums, newFailures } = await world().receive(own);
+    const { receive, announced } = world();
+    const { receipt, sums } = await receive(own);
     expect(receipt).toMatchObject({ state: 'counted', way: 'mail' });
     expect(receipt.summary).toMatchObject({ submitter: 'org.example', successes: 12, failures: 0 });
     expect(sums.length).toBe(1);
-    expect(newFailures).toEqual([]);
+    expect(announced).toEqual([]);
   });
 
   test.each([
@@ -190,9 +199,9 @@ describe('a report counts once', () => {
     const { receive, store } = world();
     const mail = signed(mailOf(report), org);
     await receive(mail);
-    expect((await receive(mail)).isDuplicate).toBe(true);
+    expect((await receive(mail)).outcome).toBe('duplicate');
     const other = signed(mailOf(report, { fileName: 'org.example!y!1!2!2.json.gz' }), org);
-    expect(await receive(other)).toMatchObject({ isDuplicate: true, sums: [] });
+    expect(await receive(other)).toMatchObject({ outcome: 'duplicate', sums: [] });
     expect(store.sums.size).toBe(1);
   });
 
@@ -203,21 +212,86 @@ describe('a report counts once', () => {
     expect(store.sums.size).toBe(2);
   });
 
-  test('what was begun with and not brought to an end is finished', async () => {
-    let fails = true;
-    const { receive, store } = world([], {
-      writeSums: async (sums) => {
-        if (fails) {
-          fails = false;
-          throw new Error('the process died');
-        }
-        await store.writeSums(sums);
-      },
+  test('an object that is told of twice is one arrival', async () => {
+    const { receive, announced } = world();
+    const mail = signed(mailOf(failing), org);
+    expect((await receive(mail, { rawKey: 'one' })).outcome).toBe('first');
+    expect(await receive(mail, { rawKey: 'one' })).toMatchObject({ outcome: 'again', sums: [] });
+    expect(announced).toEqual(failingTypes);
+  });
+
+  test('two who receive it at once count it once', async () => {
+    const { receive } = world();
+    const mail = signed(mailOf(failing), org);
+    const both = await Promise.all([1, 2].map(() => receive(mail, { rawKey: 'one' })));
+    expect(both.map(({ outcome }) => outcome).sort()).toEqual(['again', 'first']);
+  });
+
+  /** Calls of the store for a report with three types of failure: the receipt, the sums, each type, the end. */
+  const calls = 6;
+  const deaths = Array.from({ length: calls }, (_, at) => at + 1).flatMap((at) => [
+    [at, 'before'] as const,
+    [at, 'after'] as const,
+  ]);
+
+  test.each(deaths)(
+    'the process dies at write %i, %s it is done: nothing is lost',
+    async (at, when) => {
+      let left = at;
+      const dying = Object.fromEntries(
+        (['keep', 'writeSums', 'noteFailure', 'settle'] as const).map((name) => [
+          name,
+          async (argument: never) => {
+            left -= 1;
+            if (left === 0 && when === 'before') {
+              throw new Error('the process died');
+            }
+            const answer = await store[name](argument);
+            if (left === 0) {
+              throw new Error('the process died');
+            }
+            return answer;
+          },
+        ]),
+      );
+      const { receive, store, announced } = world([], dying);
+      const mail = signed(mailOf(failing), org);
+      await expect(receive(mail, { rawKey: 'one' })).rejects.toThrow('died');
+      const { outcome, sums } = await receive(mail, { rawKey: 'one' });
+      expect([...new Set(announced)].sort()).toEqual(failingTypes);
+      expect([...store.sums.values()]).toMatchObject([{ policies: [{ failures: 303 }] }]);
+      // Whether it died before the end or at it: it is counted once at the most.
+      const isSettled = at === calls && when === 'after';
+      expect(outcome).toBe(isSettled ? 'again' : 'first');
+      expect(sums.length).toBe(isSettled ? 0 : 1);
+    },
+  );
+
+  test('a copy that nobody signed neither counts after the one that is signed, nor takes its place', async () => {
+    const { receive, store } = world();
+    expect((await receive(mailOf(report))).receipt.state).toBe('unverified');
+    expect(await receive(signed(mailOf(report), org))).toMatchObject({
+      outcome: 'first',
+      receipt: { state: 'counted' },
     });
-    const mail = signed(mailOf(report), org);
-    await expect(receive(mail, { rawKey: 'one' })).rejects.toThrow('died');
-    expect(await receive(mail, { rawKey: 'one' })).toMatchObject({ isDuplicate: false });
+    expect((await receive(mailOf(report, { fileName: 'x.json.gz' }))).receipt.state).toBe(
+      'unverified',
+    );
     expect(store.sums.size).toBe(1);
+  });
+
+  test('two organizations may have thought of the same id, under one submitter too', async () => {
+    const { receive, store } = world();
+    const other = { ...report, 'contact-info': 'tls@evil.example' };
+    const branch = { ...report, 'organization-name': 'Org, the other branch' };
+    await receive(signed(mailOf(report), org));
+    await receive(signed(mailOf(other, { from: 'tls@evil.example' }), evil));
+    await receive(signed(mailOf(branch), org));
+    expect([...store.sums.values()].map(({ reporter }) => reporter).sort()).toEqual([
+      'evil.example',
+      'org.example',
+      'org.example',
+    ]);
   });
 
   test('nobody takes the place of a report by its words: not unsigned, not by HTTPS, not as another', async () => {
@@ -226,9 +300,9 @@ describe('a report counts once', () => {
     await receive(Buffer.from(JSON.stringify(report)), { way: 'https' });
     const theirs = { ...report, 'contact-info': 'x@evil.example' };
     await receive(signed(mailOf(theirs, { from: 'x@evil.example' }), evil));
-    const { receipt, isDuplicate } = await receive(signed(mailOf(report), org));
+    const { receipt, outcome } = await receive(signed(mailOf(report), org));
     expect(receipt.state).toBe('counted');
-    expect(isDuplicate).toBe(false);
+    expect(outcome).toBe('first');
     expect(
       [...store.sums.values()].map(({ reporter, way }) => `${way} ${reporter}`).sort(),
     ).toEqual(['https org.example', 'mail evil.example', 'mail org.example']);
@@ -260,18 +334,37 @@ describe('about whom', () => {
 });
 
 test('a type of failure is new the first time; by HTTPS nothing is', async () => {
-  const { receive } = world();
-  const failing = { ...companyX, 'contact-info': 'tls@org.example' };
+  const { receive, announced } = world();
   const posted = await receive(Buffer.from(JSON.stringify(failing)), { way: 'https' });
-  expect(posted).toMatchObject({ newFailures: [], receipt: { state: 'counted', way: 'https' } });
-  const first = await receive(signed(mailOf(failing), org));
-  expect(first.newFailures.map(({ resultType }) => resultType)).toEqual([
-    'certificate-expired',
-    'starttls-not-supported',
-    'validation-failure',
-  ]);
-  const again = await receive(signed(mailOf({ ...failing, 'report-id': '2' }), org));
-  expect(again.newFailures).toEqual([]);
+  expect(posted).toMatchObject({ outcome: 'first', receipt: { state: 'counted', way: 'https' } });
+  expect(announced).toEqual([]);
+  await receive(signed(mailOf(failing), org));
+  expect(announced).toEqual(failingTypes);
+  await receive(signed(mailOf({ ...failing, 'report-id': '2' }), org));
+  expect(announced).toEqual(failingTypes);
+});
+
+describe('about a day', () => {
+  const of = (day: string): Buffer => {
+    const range = { 'start-datetime': `${day}T00:00:00Z`, 'end-datetime': `${day}T23:59:59Z` };
+    return signed(mailOf({ ...report, 'date-range': range }), org);
+  };
+
+  test.each([
+    ['of tomorrow, by a clock that is fast', '2026-11-25', 'counted', undefined],
+    ['to come', '2026-11-26', 'untimely', 'about 2026-11-26, which is to come'],
+    ['of another century', '2099-12-31', 'untimely', 'about 2099-12-31, which is to come'],
+    ['13 months ago', '2025-10-24', 'counted', undefined],
+    ['of before that', '2025-10-22', 'untimely', 'about 2025-10-22, more than 13 months ago'],
+    ['of before reports', '2016-04-01', 'untimely', 'about 2016-04-01, more than 13 months ago'],
+  ])('%s', async (_what, day, state, reason) => {
+    const { receive, store } = world();
+    const { receipt } = await receive(of(day));
+    expect(receipt.state).toBe(state);
+    expect(receipt.reason).toBe(reason);
+    expect(receipt.summary?.day).toBe(day);
+    expect(store.sums.size).toBe(state === 'counted' ? 1 : 0);
+  });
 });
 
 describe('what cannot be read', () => {
@@ -302,7 +395,9 @@ describe('what cannot be read', () => {
   test('what no try survived is kept unread', async () => {
     const { store } = world();
     const facts = { way: 'mail', rawKey: 'raw', receivedAtMs: nowMs } as const;
-    expect((await receivePoison(facts, { store })).receipt).toMatchObject({ state: 'unreadable' });
+    expect(
+      (await receivePoison(facts, { store, announce: () => undefined })).receipt,
+    ).toMatchObject({ state: 'unreadable' });
     expect(store.receipts.size).toBe(1);
   });
 });

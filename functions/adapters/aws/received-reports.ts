@@ -1,32 +1,37 @@
 /**
  * TLS reports that others sent, in the report table and its bucket.
  *
- * Keys: `receipt#<id>`, `receipt`: what became of an arrival, written once. `received#<UTC day>`, `<time>#<id>`: the list of
- * a day. `sums#<policy domain>`, `<UTC day>#<reporter>#<id>`: what one report says of one domain, the same however often
- * it is written. `failures#<policy domain>`, the result type: that it was seen. TTL attribute: `removeAtSeconds`.
+ * Keys: `receipt#<id>`, `receipt`: what became of an arrival, written once, and then `settledBy`. `received#<UTC day>`,
+ * `<time>#<id>`: the list of a day. `sums#<policy domain>`, `<UTC day>#<reporter>#<id>`: what one report says of one domain,
+ * the same however often it is written. `failures#<policy domain>`, the result type: that it was seen, and by which report
+ * first. `shares#<policy domain>`, `<UTC day>#<type of policy>`: that the operator knows. TTL attribute: `removeAtSeconds`.
  *
- * The contracts are `ReceiptStore` and `ReceiptReader` in functions/reporting/receive-ports.ts.
+ * The contracts are `ReceiptStore`, `ReceiptReader` and `ShareMemory` in functions/reporting/receive-ports.ts.
  */
+import { randomUUID } from 'node:crypto';
 import type { WriteRequest } from '@aws-sdk/client-dynamodb';
 import { GetObjectCommand, NoSuchKey, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import * as z from 'zod';
-import { dayRange, type UtcDay } from '../../protocol/tlsrpt/report.ts';
-import type { Receipt, ReceiptReader, ReceiptStore } from '../../reporting/receive-ports.ts';
-import type { ReportSums } from '../../reporting/report-sums.ts';
+import { dayRange, utcDay } from '../../protocol/tlsrpt/report.ts';
+import type {
+  FailureSighting,
+  Receipt,
+  ReceiptReader,
+  ReceiptStore,
+  ShareMemory,
+} from '../../reporting/receive-ports.ts';
+import { keptDays, type ReportSums } from '../../reporting/report-sums.ts';
 import { writeItems } from './batch-calls.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import { type Item, integer, itemReader, text } from './item.ts';
 import { queryPages } from './query-pages.ts';
 import { orUnavailable, storeUnavailable } from './store-failure.ts';
 
-/** 13 months, as the objects in the bucket (lib/state-stack.ts). */
-const keptDays = 396;
-
 const way = z.enum(['mail', 'https']);
 
 const receiptSchema: z.ZodType<Receipt> = z.strictObject({
   id: z.string(),
-  state: z.enum(['counted', 'unverified', 'foreign', 'unreadable']),
+  state: z.enum(['counted', 'unverified', 'foreign', 'untimely', 'unreadable']),
   way,
   receivedAtMs: z.int(),
   rawKey: z.string(),
@@ -74,12 +79,13 @@ const sumsSchema: z.ZodType<ReportSums> = z.strictObject({
   ),
 });
 
-/** Both sides. */
-export function createReceivedReports(table: Table): ReceiptStore & ReceiptReader {
+/** All sides. */
+export function createReceivedReports(table: Table): ReceiptStore & ReceiptReader & ShareMemory {
   return {
     keep: (receipt) => keep(table, receipt),
     writeSums: (sums) => writeItems(table, sums.map(encodeSums)),
-    noteFailure: (domain, resultType, day) => noteFailure(table, { domain, resultType, day }),
+    noteFailure: (sighting) => noteFailure(table, sighting),
+    settle: (id) => settle(table, id),
     read: async (id) => {
       const item = await readItem(table, receiptKey(id));
       return item && decodeReceipt(table, item);
@@ -97,6 +103,20 @@ export function createReceivedReports(table: Table): ReceiptStore & ReceiptReade
         yield items.map((item) => itemReader(item, `sums of ${domain}`).json('sums', sumsSchema));
       }
     },
+    toldShares: async (domain) => {
+      const told = new Set<string>();
+      const query = { partition: ['key', `shares#${domain}`], consistent: true } as const;
+      for await (const items of queryPages(table, query)) {
+        for (const item of items) {
+          told.add(itemReader(item, `shares of ${domain}`).text('entry'));
+        }
+      }
+      return told;
+    },
+    noteShare: (domain, day, policyType) => {
+      const key = { key: text(`shares#${domain}`), entry: text(`${day}#${policyType}`) };
+      return writeItems(table, [put({ ...key, ...removalAfter(dayRange(day).endMs) })]);
+    },
   };
 }
 
@@ -104,7 +124,7 @@ function receiptKey(id: string): Item {
   return { key: text(`receipt#${id}`), entry: text('receipt') };
 }
 
-async function keep(table: Table, receipt: Receipt): Promise<'kept' | 'again' | 'duplicate'> {
+async function keep(table: Table, receipt: Receipt): Promise<'open' | 'settled' | 'duplicate'> {
   const { id, receivedAtMs } = receipt;
   const attributes = { receipt: text(JSON.stringify(receipt)), ...removalAfter(receivedAtMs) };
   const { met, item } = await updateIf(table, {
@@ -116,10 +136,24 @@ async function keep(table: Table, receipt: Receipt): Promise<'kept' | 'again' | 
   if (!isOurs) {
     return 'duplicate';
   }
+  if (item?.['settledBy'] !== undefined) {
+    return 'settled';
+  }
   const time = new Date(receivedAtMs).toISOString();
   const key = { key: text(`received#${time.slice(0, 10)}`), entry: text(`${time}#${id}`) };
   await writeItems(table, [put({ ...key, ...attributes })]);
-  return met ? 'kept' : 'again';
+  return 'open';
+}
+
+async function settle(table: Table, id: string): Promise<boolean> {
+  const settledBy = text(randomUUID());
+  const { met, item } = await updateIf(table, {
+    key: receiptKey(id),
+    condition: 'attribute_exists(#receipt) AND attribute_not_exists(#settledBy)',
+    set: { settledBy },
+  });
+  // Our own, where the SDK asked twice.
+  return met || item?.['settledBy']?.S === settledBy.S;
 }
 
 function decodeReceipt({ tableName }: Table, item: Item): Receipt {
@@ -138,21 +172,23 @@ function encodeSums(sums: ReportSums): WriteRequest {
 
 async function noteFailure(
   table: Table,
-  {
-    domain,
-    resultType,
-    day,
-  }: { readonly domain: string; readonly resultType: string; readonly day: UtcDay },
+  { domain, resultType, day, id }: FailureSighting,
 ): Promise<boolean> {
   const key = { key: text(`failures#${domain}`), entry: text(resultType) };
   const set = { lastDay: text(day), ...removalAfter(dayRange(day).endMs) };
-  const first = await updateIf(table, { key, condition: 'attribute_not_exists(#lastDay)', set });
-  if (!first.met) {
+  const { met, item } = await updateIf(table, {
+    key,
+    // DynamoDB takes its time to remove what is over.
+    condition: 'attribute_not_exists(#lastDay) OR #lastDay < :forgotten',
+    conditionValues: { forgotten: text(utcDay(dayRange(day).startMs - keptDays * 86_400_000)) },
+    set: { ...set, firstId: text(id) },
+  });
+  if (!met) {
     // Kept for 13 months after the last time, not after the first.
     const conditionValues = { day: text(day) };
     await updateIf(table, { key, condition: '#lastDay < :day', conditionValues, set });
   }
-  return first.met;
+  return met || item?.['firstId']?.S === id;
 }
 
 function removalAfter(ms: number): Item {

@@ -37,7 +37,12 @@ test('a failure is remembered for 13 months after it was seen last', async () =>
   const tableName = await dynamoDb.createTable('key', 'entry');
   const store = createReceivedReports({ client, tableName });
   for (const day of ['2026-11-23', '2026-12-23', '2026-11-24']) {
-    await store.noteFailure('a.example', 'certificate-expired', day);
+    await store.noteFailure({
+      domain: 'a.example',
+      resultType: 'certificate-expired',
+      day,
+      id: '1',
+    });
   }
   const { Items: items } = await client.send(new ScanCommand({ TableName: tableName }));
   expect(items?.map((item) => [item['lastDay']?.S, Number(item['removeAtSeconds']?.N)])).toEqual([

@@ -157,6 +157,7 @@ describe('our own receiver counts it', () => {
         ),
         own: { domains: ['a.example'], mxHosts: [] },
         deadlineMs: nowMs,
+        announce: () => undefined,
       },
     );
     expect(receipt).toMatchObject({ state, deviations: [], summary: { successes: 4 } });

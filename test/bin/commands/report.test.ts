@@ -48,6 +48,7 @@ beforeAll(async () => {
         checkSignatures: createSignatureCheck(resolverOf(keyRecords([org])), Date.now),
         own: { domains: ['company-y.example'], mxHosts: [] },
         deadlineMs: nowMs,
+        announce: () => undefined,
       },
     );
   }

@@ -55,6 +55,17 @@ export const companyX = {
   ],
 } as const;
 
+/** The same, of a day in which others report too. */
+export const companyXLately: Omit<typeof companyX, 'date-range'> & {
+  readonly 'date-range': object;
+} = {
+  ...companyX,
+  'date-range': {
+    'start-datetime': '2026-11-22T00:00:00Z',
+    'end-datetime': '2026-11-22T23:59:59Z',
+  },
+};
+
 /** Google's: an id that begins with the day, `mx-host` as an array, no details where nothing failed. */
 export const googleStyle = {
   'organization-name': 'Google Inc.',

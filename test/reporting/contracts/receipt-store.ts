@@ -1,9 +1,11 @@
 /** What every store of received reports holds to. */
 import { expect, test } from 'vitest';
 import type {
+  FailureSighting,
   Receipt,
   ReceiptReader,
   ReceiptStore,
+  ShareMemory,
 } from '../../../functions/reporting/receive-ports.ts';
 import type { ReportSums } from '../../../functions/reporting/report-sums.ts';
 
@@ -57,12 +59,20 @@ async function collect<T>(portions: AsyncIterable<readonly T[]>): Promise<T[]> {
 }
 
 /** `create` gives an empty store. */
-export function testReceiptStore(create: () => Promise<ReceiptStore & ReceiptReader>): void {
-  test('the first of an id is kept; it may come again, and another is a duplicate', async () => {
+export function testReceiptStore(
+  create: () => Promise<ReceiptStore & ReceiptReader & ShareMemory>,
+): void {
+  test('the first of an id is kept; it may come again until it is settled, and another is a duplicate', async () => {
     const store = await create();
-    expect(await store.keep(receipt())).toBe('kept');
-    expect(await store.keep(receipt())).toBe('again');
-    expect(await store.keep(receipt({ rawKey: 'received/mail/2' }))).toBe('duplicate');
+    const other = receipt({ rawKey: 'received/mail/2' });
+    expect(await store.settle(receipt().id)).toBe(false);
+    expect(await store.keep(receipt())).toBe('open');
+    expect(await store.keep(receipt())).toBe('open');
+    expect(await store.keep(other)).toBe('duplicate');
+    expect(await store.settle(receipt().id)).toBe(true);
+    expect(await store.settle(receipt().id)).toBe(false);
+    expect(await store.keep(receipt())).toBe('settled');
+    expect(await store.keep(other)).toBe('duplicate');
     expect(await store.read(receipt().id)).toEqual(receipt());
     expect(await store.read('b'.repeat(32))).toBeUndefined();
   });
@@ -95,10 +105,36 @@ export function testReceiptStore(create: () => Promise<ReceiptStore & ReceiptRea
 
   test('a type of failure is new once for each domain', async () => {
     const store = await create();
-    expect(await store.noteFailure('a.example', 'certificate-expired', '2026-11-23')).toBe(true);
-    expect(await store.noteFailure('a.example', 'certificate-expired', '2026-11-23')).toBe(false);
-    expect(await store.noteFailure('a.example', 'certificate-expired', '2026-11-24')).toBe(false);
-    expect(await store.noteFailure('a.example', 'certificate-expired', '2026-11-20')).toBe(false);
-    expect(await store.noteFailure('b.example', 'certificate-expired', '2026-11-23')).toBe(true);
+    const note = (id: string, over: Partial<FailureSighting> = {}): Promise<boolean> =>
+      store.noteFailure({
+        domain: 'a.example',
+        resultType: 'certificate-expired',
+        day: '2026-11-23',
+        id,
+        ...over,
+      });
+    expect(await note('1')).toBe(true);
+    expect(await note('2')).toBe(false);
+    expect(await note('3', { day: '2026-11-24' })).toBe(false);
+    expect(await note('4', { day: '2026-11-20' })).toBe(false);
+    expect(await note('5', { domain: 'b.example' })).toBe(true);
+    // The first may have died before it told of it.
+    expect(await note('1')).toBe(true);
+    // 396 days after the 24th, which is the last that was noted, and one more.
+    expect(await note('6', { day: '2027-12-25' })).toBe(false);
+    expect(await note('7', { day: '2029-01-25' })).toBe(true);
+    expect(await note('1', { day: '2029-01-25' })).toBe(false);
+  });
+
+  test('what the operator was told of a domain is remembered', async () => {
+    const store = await create();
+    await store.noteShare('a.example', '2026-11-23', 'sts');
+    await store.noteShare('a.example', '2026-11-23', 'sts');
+    await store.noteShare('a.example', '2026-11-22', '');
+    await store.noteShare('b.example', '2026-11-21', 'tlsa');
+    expect([...(await store.toldShares('a.example'))].sort()).toEqual([
+      '2026-11-22#',
+      '2026-11-23#sts',
+    ]);
   });
 }
