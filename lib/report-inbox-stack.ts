@@ -18,6 +18,7 @@ import type {
 import { addSchedule } from './function-schedule.ts';
 import { allow, grantReports } from './grants.ts';
 import { HandlerFunction } from './handler-function.ts';
+import { addReportAlarms } from './report-alarms.ts';
 import { addReportRecords, type ReportRecordsProps } from './report-records.ts';
 import { receiptRuleName, receivedMailPrefix, type StateStack } from './state-stack.ts';
 import { grantTable } from './table-grants.ts';
@@ -49,6 +50,7 @@ export class ReportInboxStack extends Stack {
     );
     addCheck(new Construct(this, 'Check'), props);
     addReceiptRule(new Construct(this, 'ReceiptRule'), props);
+    addReportAlarms(new Construct(this, 'Alarms'), props.inbox.alarmTopicArn);
     addReportRecords(this, props);
   }
 }

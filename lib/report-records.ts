@@ -29,6 +29,8 @@ export interface ReportInboxChoice {
   /** Whether `POST /tlsrpt` is served, and named in the records. */
   readonly https: boolean;
   readonly setting: ReportInboxSetting;
+  /** Whom alarms are told to. */
+  readonly alarmTopicArn?: string;
   /** Our policy domains, each with its zone where we have it. */
   readonly domains: readonly { readonly domain: string; readonly hostedZone?: ZoneChoice }[];
 }

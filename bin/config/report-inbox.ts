@@ -18,6 +18,7 @@ export interface ReportInboxConfig {
   readonly https: boolean;
   readonly domains: readonly string[];
   readonly failurePercentMax: number;
+  readonly alarmTopicArn?: string | undefined;
 }
 
 export const reportInboxSchema: z.ZodType<ReportInboxConfig> = z
@@ -61,7 +62,17 @@ export const reportInboxSchema: z.ZodType<ReportInboxConfig> = z
       .max(100)
       .default(5)
       .describe(
-        'Percent of the sessions of a day that may fail before a metric tells of it. Default: 5.',
+        'Percent of the sessions of a day that may fail before an alarm tells of it. Default: 5.',
+      ),
+    alarmTopicArn: z
+      .string()
+      .regex(/^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}$/, {
+        error:
+          'not the ARN of a standard SNS topic, like "arn:aws:sns:eu-west-1:111122223333:operators"',
+      })
+      .optional()
+      .describe(
+        'The SNS topic that alarms on received reports are told to. Default: none; they are seen in CloudWatch.',
       ),
   })
   .describe('Where TLS reports about your domains come in (RFC 8460). Absent: none are received.');
@@ -102,7 +113,7 @@ export function toReportInbox(
   inbox: ReportInboxConfig,
   domains: readonly DomainConfig[],
 ): ReportInboxChoice {
-  const { mailbox, hostedZone, identity, https, failurePercentMax } = inbox;
+  const { mailbox, hostedZone, identity, https, failurePercentMax, alarmTopicArn } = inbox;
   const own = domains.map((each) => ({
     domain: each.domain,
     ...(each.hostedZone !== undefined && { hostedZone: each.hostedZone }),
@@ -119,6 +130,7 @@ export function toReportInbox(
       mxHosts: [...new Set(domains.flatMap(({ mtaSts }) => mtaSts.mx))],
       failurePercentMax,
     },
+    ...(alarmTopicArn !== undefined && { alarmTopicArn }),
     domains: [...own, ...further.map((domain) => ({ domain }))],
   };
 }

@@ -97,7 +97,12 @@ export function warnOf(config: SealpostConfig, nowMs: number): readonly string[]
 }
 
 /** What lies in a region must lie in the region that is deployed to. */
-function checkPlace({ region, egress, delivery }: SealpostConfig): readonly CrossIssue[] {
+function checkPlace({
+  region,
+  egress,
+  delivery,
+  reportInbox,
+}: SealpostConfig): readonly CrossIssue[] {
   if (region === undefined) {
     return [];
   }
@@ -111,7 +116,17 @@ function checkPlace({ region, egress, delivery }: SealpostConfig): readonly Cros
           },
         ],
   );
-  return [...keys, ...checkEgressPlace(region, egress)];
+  const topicRegion = reportInbox?.alarmTopicArn?.split(':')[3] ?? region;
+  const topic =
+    topicRegion === region
+      ? []
+      : [
+          {
+            path: ['reportInbox', 'alarmTopicArn'],
+            message: `in another region than the alarms. Use a topic in ${region}.`,
+          },
+        ];
+  return [...keys, ...topic, ...checkEgressPlace(region, egress)];
 }
 
 function checkEgressPlace(region: string, egress: EgressConfig): readonly CrossIssue[] {

@@ -10,6 +10,7 @@ const domain = {
   hostedZone,
 };
 const mailbox = 'reports@tlsrpt.example.com';
+const topic = 'arn:aws:sns:eu-west-1:111122223333:operators';
 
 function read(
   reportInbox: unknown,
@@ -17,6 +18,7 @@ function read(
 ): ReportInboxChoice | undefined {
   const config = {
     organization: 'Example Ltd',
+    region: 'eu-west-1',
     domains,
     delivery: { ehloName: 'out.example.com' },
     egress: { kind: 'nat' },
@@ -51,11 +53,13 @@ test('all of it', () => {
     https: true,
     domains: ['Bücher.example', 'example.com'],
     failurePercentMax: 0.5,
+    alarmTopicArn: topic,
   };
   expect(read(written)).toMatchObject({
     hostedZone,
     createsIdentity: false,
     https: true,
+    alarmTopicArn: topic,
     setting: { domains: ['example.com', 'xn--bcher-kva.example'], failurePercentMax: 0.5 },
     domains: [{ domain: 'example.com', hostedZone }, { domain: 'xn--bcher-kva.example' }],
   });
@@ -74,6 +78,17 @@ test.each<[unknown, RegExp, string]>([
     'the zone of another domain',
   ],
   [{ mailbox, https: 'yes' }, /https/, 'no toggle'],
+  [{ mailbox, alarmTopicArn: 'operators' }, /not the ARN of a standard SNS topic/, 'no ARN'],
+  [
+    { mailbox, alarmTopicArn: `${topic}.fifo` },
+    /not the ARN of a standard SNS topic/,
+    'a FIFO topic, which takes no alarms',
+  ],
+  [
+    { mailbox, alarmTopicArn: topic.replace('eu-west-1', 'us-east-1') },
+    /in another region than the alarms\. Use a topic in eu-west-1/,
+    'a topic of elsewhere',
+  ],
   [{ mailbox, failurePercentMax: 101 }, /failurePercentMax/, 'more than all'],
   [{ mailbox, rua: 'x' }, /reportInbox\.rua: no such setting/, 'what there is not'],
 ])('reportInbox %j is refused, naming %s: %s', (written, line) => {

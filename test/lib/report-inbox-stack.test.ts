@@ -1,15 +1,25 @@
 /** Receiving TLS reports: the mailbox, the way to the function, and who may do what. */
 import { Validations } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { checkReportsHandler } from '../../functions/handlers/check-reports.ts';
+import { instrumentHandler } from '../../functions/handlers/middleware.ts';
 import {
   readCheckReportsEnvironment,
   readPostReportEnvironment,
   readReceiveReportEnvironment,
 } from '../../functions/handlers/read-environment.ts';
+import { receiveReportHandler } from '../../functions/handlers/receive-report.ts';
 import type { ReportInboxChoice } from '../../lib/report-records.ts';
+import { captureOutput, lambdaContext } from '../handlers/lambda-context.ts';
+import { companyXLately } from '../protocol/tlsrpt/received-samples.ts';
+import { createMemoryReceipts } from '../reporting/memory-receipts.ts';
+import { mailOf } from '../reporting/report-mails.ts';
 import { allowedActions, createApp, statementsOf } from './synthesize.ts';
+
+const nowMs = Date.parse('2026-11-24T03:00:00Z');
 
 const zone = { id: 'Z0123456789ABCDEFGHIJ', name: 'example.com' };
 const inbox: ReportInboxChoice = {
@@ -23,8 +33,9 @@ const inbox: ReportInboxChoice = {
     failurePercentMax: 5,
   },
   domains: [{ domain: 'example.com', hostedZone: zone }, { domain: 'b.example' }],
+  alarmTopicArn: 'arn:aws:sns:eu-west-1:111122223333:operators',
 };
-const { hostedZone: _zone, ...withoutZone } = inbox;
+const { hostedZone: _zone, alarmTopicArn: topicArn, ...withoutZone } = inbox;
 const bare: ReportInboxChoice = { ...withoutZone, createsIdentity: false, https: false };
 
 interface Synthesized {
@@ -174,6 +185,102 @@ describe('what came', () => {
       ScheduleExpression: 'rate(1 day)',
     });
   });
+});
+
+describe('alarms', () => {
+  test('tell the topic, if there is one', () => {
+    full.inbox.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: [topicArn] });
+    least.inbox.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: Match.absent() });
+    least.inbox.resourceCountIs('AWS::CloudWatch::Alarm', 4);
+  });
+
+  test('of what happens end by themselves; of what lasts, when it is over', () => {
+    const found = Object.values(full.inbox.findResources('AWS::CloudWatch::Alarm'));
+    expect(
+      Object.fromEntries(
+        found.map(({ Properties: { MetricName, TreatMissingData } }) => [
+          MetricName,
+          TreatMissingData,
+        ]),
+      ),
+    ).toEqual({
+      ReportedFailuresNew: 'notBreaching',
+      ReportedFailuresAboveShare: 'notBreaching',
+      ReportersSilent: 'ignore',
+      ReportedDomainsSilent: 'ignore',
+    });
+  });
+
+  test('are on metrics that the functions write', async () => {
+    const written = captureOutput();
+    await writeAllMetrics();
+    vi.restoreAllMocks();
+    const metrics = written.lines.flatMap((line) => metricsOf(line));
+    for (const { Properties } of Object.values(
+      full.inbox.findResources('AWS::CloudWatch::Alarm'),
+    )) {
+      const { Namespace, MetricName, Dimensions } = Properties;
+      expect(metrics).toContainEqual({ Namespace, MetricName, Dimensions });
+    }
+  });
+
+  /** The two functions at work: a report with a failure of a new type, and the daily look. */
+  async function writeAllMetrics(): Promise<void> {
+    const reports = createMemoryReceipts();
+    const receive = instrumentHandler<SQSEvent, SQSBatchResponse>('receive-report', (instruments) =>
+      receiveReportHandler(
+        {
+          store: reports,
+          checkSignatures: async () => [
+            { domain: 'org.example', outcome: 'valid', detail: '', coversBody: true },
+          ],
+          own: { domains: ['company-y.example'], mxHosts: [] },
+          readRaw: async () => mailOf({ ...companyXLately, 'contact-info': 'tls@org.example' }),
+          now: () => nowMs,
+        },
+        instruments,
+      ),
+    );
+    const check = instrumentHandler('check-reports', (instruments) =>
+      checkReportsHandler(
+        {
+          reader: reports,
+          memory: reports,
+          domains: ['company-y.example'],
+          failurePercentMax: 5,
+          now: () => nowMs,
+        },
+        instruments,
+      ),
+    );
+    const body = JSON.stringify({
+      time: '2026-11-24T02:00:00Z',
+      detail: { object: { key: 'received/mail/1' } },
+    });
+    const record = { messageId: '1', body, attributes: { ApproximateReceiveCount: '1' } };
+    await receive({ Records: [record] } as SQSEvent, lambdaContext());
+    await check({}, lambdaContext());
+  }
+
+  /** What CloudWatch makes of a line in its embedded metric format. */
+  function metricsOf(line: Record<string, unknown>): readonly object[] {
+    const { CloudWatchMetrics: sets = [] } = (line['_aws'] ?? {}) as {
+      readonly CloudWatchMetrics?: readonly {
+        readonly Namespace: string;
+        readonly Dimensions: readonly (readonly string[])[];
+        readonly Metrics: readonly { readonly Name: string }[];
+      }[];
+    };
+    return sets.flatMap(({ Namespace, Dimensions: dimensionSets, Metrics }) =>
+      dimensionSets.flatMap((names) =>
+        Metrics.map(({ Name: MetricName }) => ({
+          Namespace,
+          MetricName,
+          Dimensions: names.map((Name) => ({ Name, Value: line[Name] })),
+        })),
+      ),
+    );
+  }
 });
 
 describe('by HTTPS', () => {
