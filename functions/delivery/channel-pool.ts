@@ -117,7 +117,7 @@ async function open(
   peer.open += 1;
   try {
     watch?.began();
-    return await options.openChannel(target, deadlineMs, watch?.secured);
+    return await options.openChannel(target, deadlineMs, watch);
   } catch (error) {
     peer.open -= 1;
     const isBusy = refusesAsTooMany(error);

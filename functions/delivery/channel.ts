@@ -53,11 +53,25 @@ export interface TlsFacts {
   /** Whether the certificate would pass `pkix` for `host`; where not, why. Judged at every level. */
   readonly pkix:
     | { readonly verified: true }
-    | { readonly verified: false; readonly code: FailureCode; readonly reason: string };
+    | {
+        readonly verified: false;
+        readonly code: FailureCode;
+        readonly reason: string;
+        /** OpenSSL's name for it, where it is OpenSSL that found it. */
+        readonly reasonCode?: string;
+      };
   /** The verdict by TLSA records, at level `dane`; `reason` names the record that matched. */
   readonly dane?:
     | { readonly verified: true; readonly reason: string }
     | { readonly verified: false; readonly code: FailureCode; readonly reason: string };
+}
+
+/** Who watches a channel while it is opened; what is told counts whatever the channel comes to. */
+export interface OpeningWatch {
+  /** The peer has said its name, in its EHLO reply: before TLS, and again under it. */
+  greeted(peerName: string): void;
+  /** The handshake is over, and nothing is made of it yet. */
+  secured(tls: TlsFacts): void;
 }
 
 /** An open SMTP session after its last EHLO. */
@@ -83,10 +97,10 @@ export interface Channel {
 /**
  * Connects, says EHLO, takes TLS as `target.tls` demands and says EHLO again. Rejects with TransportSecurityError
  * whose code names what was not shown; nothing of a message has been sent then. Where it was a reply that refused, the
- * error's `cause` is that `Reply`. `secured` is told when the handshake is over, before anything is made of it.
+ * error's `cause` is that `Reply`.
  */
 export type OpenChannel = (
   target: ChannelTarget,
   deadlineMs: number,
-  secured?: (tls: TlsFacts) => void,
+  watch?: OpeningWatch,
 ) => Promise<Channel>;

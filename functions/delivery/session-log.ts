@@ -9,7 +9,7 @@
  */
 import { type FailureCode, failures, type TransportSecurityError } from '../protocol/errors.ts';
 import type { RecordedSession } from '../reporting/record-sessions.ts';
-import type { Channel, TlsFacts } from './channel.ts';
+import type { Channel, OpeningWatch, TlsFacts } from './channel.ts';
 import {
   judgeFailed,
   judgeOpened,
@@ -45,11 +45,9 @@ export interface SessionNote extends SessionWatch {
 }
 
 /** Who watches a channel while it is opened. */
-export interface SessionWatch {
+export interface SessionWatch extends OpeningWatch {
   /** The connection is being made now. */
   began(): void;
-  /** The handshake is over; whatever it showed, the peer has spoken TLS. */
-  secured(tls: TlsFacts): void;
 }
 
 export interface SessionLogOptions {
@@ -104,14 +102,17 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     begin: (plan, host) => {
       const facts = factsOf(plan, host);
       let startedAtMs = now();
-      let shown: TlsFacts | undefined;
+      let shown: Shown = { peerName: '' };
       return {
         began: () => {
           startedAtMs = now();
-          shown = undefined;
+          shown = { peerName: '' };
+        },
+        greeted: (peerName) => {
+          shown = { ...shown, peerName };
         },
         secured: (tls) => {
-          shown = tls;
+          shown = { ...shown, tls };
         },
         opened: (channel) => {
           if (!counted.has(channel)) {
@@ -125,21 +126,39 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   };
 }
 
+/** What a peer has shown before its session was lost. */
+interface Shown {
+  readonly peerName: string;
+  /** It has spoken TLS, whatever that was worth. */
+  readonly tls?: TlsFacts;
+}
+
 /** A session that came to nothing after a good handshake, by a reply or the network, was one all the same. */
 function judgeLost(
   facts: SessionFacts,
   error: TransportSecurityError,
-  tls: TlsFacts | undefined,
+  { peerName, tls }: Shown,
 ): readonly SessionResult[] {
   if (failures[error.code].resultType === null && tls !== undefined) {
-    return judgeOpened(facts, { tls, peerName: '' });
+    return judgeOpened(facts, { tls, peerName });
   }
-  const reasonCode = reasonCodeOf(error);
-  return judgeFailed(facts, { code: error.code, ...(reasonCode !== undefined && { reasonCode }) });
+  const reasonCode = reasonCodeOf(error) ?? verdictCodeOf(error, tls);
+  return judgeFailed(
+    { ...facts, peerName },
+    { code: error.code, ...(reasonCode !== undefined && { reasonCode }) },
+  );
 }
 
 /** OpenSSL's name for what went wrong, like `ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION`. */
 function reasonCodeOf({ cause }: TransportSecurityError): string | undefined {
   const { code } = cause instanceof Error ? (cause as NodeJS.ErrnoException) : {};
   return code;
+}
+
+/** The same for a certificate that was refused, like `CERT_HAS_EXPIRED`. */
+function verdictCodeOf(
+  { code }: TransportSecurityError,
+  tls: TlsFacts | undefined,
+): string | undefined {
+  return tls?.pkix.verified === false && tls.pkix.code === code ? tls.pkix.reasonCode : undefined;
 }

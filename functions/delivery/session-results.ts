@@ -29,6 +29,8 @@ export interface SessionFacts {
   readonly address?: string;
   /** Our own public address. */
   readonly sendingMtaIp?: string;
+  /** The peer's name in its EHLO reply, where it has come to that. */
+  readonly peerName?: string;
 }
 
 /** Why no channel was opened. */
@@ -57,7 +59,7 @@ export function judgeOpened(facts: SessionFacts, shown: ShownSession): readonly 
   }
   return appliedPolicies(facts).map((policy) => {
     const fault = faultUnder(policy, facts, shown);
-    return result(policy, fault, { ...facts, receivingMxHelo: shown.peerName });
+    return result(policy, fault, { ...facts, peerName: shown.peerName });
   });
 }
 
@@ -113,14 +115,13 @@ function stsPolicy(sts: StsState | undefined): AppliedPolicy | undefined {
 function tlsaPolicy({ dane, host }: SessionFacts): AppliedPolicy | undefined {
   switch (dane?.level) {
     case 'usable':
+    case 'unusable':
       return {
         type: 'tlsa',
         domain: dane.base,
         strings: dane.records.map(formatTlsaRecord),
         mxHosts: [],
       };
-    case 'unusable':
-      return { type: 'tlsa', domain: dane.base, strings: [], mxHosts: [] };
     case 'failed':
       return { type: 'tlsa', domain: host, strings: [], mxHosts: [] };
     default:
@@ -172,12 +173,12 @@ function concerns(code: FailureCode, type: AppliedPolicy['type'], facts: Session
 function result(
   policy: AppliedPolicy,
   fault: SessionFault | undefined,
-  session: SessionFacts & { readonly receivingMxHelo?: string },
+  session: SessionFacts,
 ): SessionResult {
   if (fault === undefined) {
     return { policy };
   }
-  const { address, host, sendingMtaIp, receivingMxHelo } = session;
+  const { address, host, sendingMtaIp, peerName, dane } = session;
   const resultType = failures[fault.code].resultType ?? 'validation-failure';
   return {
     policy,
@@ -185,9 +186,16 @@ function result(
       resultType,
       ...(sendingMtaIp !== undefined && { sendingMtaIp }),
       receivingMxHostname: host,
-      ...(receivingMxHelo !== undefined && receivingMxHelo !== '' && { receivingMxHelo }),
+      ...(peerName !== undefined && peerName !== '' && { receivingMxHelo: peerName }),
       ...(address !== undefined && { receivingIp: address }),
-      failureReasonCode: fault.reasonCode ?? fault.code,
+      failureReasonCode: fault.reasonCode ?? extendedError(dane, fault) ?? fault.code,
     },
   };
+}
+
+/** RFC 8914: of a TLSA look-up that failed. */
+function extendedError(dane: DaneLevel | undefined, { code }: SessionFault): string | undefined {
+  return dane?.level === 'failed' && dane.code === code && dane.infoCode !== undefined
+    ? `EDE ${dane.infoCode}`
+    : undefined;
 }

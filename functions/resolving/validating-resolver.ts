@@ -278,7 +278,8 @@ function ttlLeft({ expiresMs }: Kept, nowMs: number): number {
 function makeAnswer<T extends RecordType>(resolution: Resolution, type: T): Answer<T> {
   const { kind, status, canonicalName, ttlSeconds } = resolution;
   if (kind === 'failed') {
-    return { kind, code: resolution.code, reason: resolution.reason?.text ?? '' };
+    const { code, reason: why } = resolution;
+    return { kind, code, reason: why?.text ?? '', ...(why && { infoCode: why.infoCode }) };
   }
   const aliases = resolution.aliases.map(({ name, target, status: hopStatus }) => ({
     name,

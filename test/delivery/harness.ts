@@ -1,5 +1,10 @@
 /** The delivery room with in-memory stores and literal peers: no socket, no clock but the test's. */
-import type { Channel, ChannelTarget, TlsFacts } from '../../functions/delivery/channel.ts';
+import type {
+  Channel,
+  ChannelTarget,
+  OpeningWatch,
+  TlsFacts,
+} from '../../functions/delivery/channel.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
@@ -178,10 +183,10 @@ export function createHarness(): Harness {
             },
             wholeMessages: { keep: async (whole) => whole },
           })(message, content),
-        openChannel: async (target, deadlineMs, secured) => {
+        openChannel: async (target, deadlineMs, watch) => {
           harness.opened.push(target);
           connection += 1;
-          return openFake(target, { connection, deadlineMs, secured }, harness);
+          return openFake(target, { connection, deadlineMs, watch }, harness);
         },
         observe: (event) => harness.events.push(event),
       },
@@ -233,18 +238,19 @@ function lookup(harness: Harness, name: string, type: RecordType): unknown {
 interface Opening {
   readonly connection: number;
   readonly deadlineMs: number;
-  readonly secured: ((tls: TlsFacts) => void) | undefined;
+  readonly watch: OpeningWatch | undefined;
 }
 
 function openFake(
   target: ChannelTarget,
-  { connection, deadlineMs, secured }: Opening,
+  { connection, deadlineMs, watch }: Opening,
   harness: Harness,
 ): Channel {
   const peer = harness.peers.get(target.host) ?? {};
   const tls = target.tls === 'clear' ? undefined : peer.tls;
+  watch?.greeted(target.host);
   if (tls !== undefined) {
-    secured?.(tls);
+    watch?.secured(tls);
   }
   const refusal = typeof peer.refuse === 'function' ? peer.refuse(target, deadlineMs) : peer.refuse;
   if (refusal !== undefined) {

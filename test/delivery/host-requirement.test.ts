@@ -111,6 +111,7 @@ describe('the rows of DANE (RFC 7672 §2.2)', () => {
     unusable: {
       level: 'unusable',
       base: 'mx.rcpt.example',
+      records: [{ usage: 0, selector: 1, matchingType: 1, data: new Uint8Array(32) }],
       code: 'tlsa-invalid',
       reason: 'PKIX-TA',
     },

@@ -14,7 +14,12 @@ const good: TlsFacts = {
 
 const untrusted: TlsFacts = {
   ...good,
-  pkix: { verified: false, code: 'certificate-not-trusted', reason: 'self-signed' },
+  pkix: {
+    verified: false,
+    code: 'certificate-not-trusted',
+    reason: 'self-signed',
+    reasonCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+  },
 };
 
 /** `type: success` or `type: result type`, and whose. */
@@ -137,8 +142,9 @@ test('each session counts, and each host', async () => {
         resultType: 'certificate-not-trusted',
         sendingMtaIp: '198.51.100.1',
         receivingMxHostname: 'mx.rcpt.example',
+        receivingMxHelo: 'mx.rcpt.example',
         receivingIp: '203.0.114.25',
-        failureReasonCode: 'certificate-not-trusted',
+        failureReasonCode: 'DEPTH_ZERO_SELF_SIGNED_CERT',
       },
     },
     {

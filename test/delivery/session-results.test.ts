@@ -33,10 +33,16 @@ const usable: DaneLevel = { level: 'usable', base: 'mx.other.example', records: 
 const unusable: DaneLevel = {
   level: 'unusable',
   base: 'mx.other.example',
+  records: [{ ...record, usage: 0 }],
   code: 'tlsa-invalid',
   reason: 'usage 0',
 };
-const bogus: DaneLevel = { level: 'failed', code: 'dns-bogus', reason: 'a signature ran out' };
+const bogus: DaneLevel = {
+  level: 'failed',
+  code: 'dns-bogus',
+  reason: 'a signature ran out',
+  infoCode: 7,
+};
 
 const facts = (over: Partial<SessionFacts> = {}): SessionFacts => ({
   domain: 'rcpt.example',
@@ -169,6 +175,27 @@ describe('a channel that was opened', () => {
     expect(told(judgeOpened(facts(over), opened))).toEqual(expected);
   });
 
+  test('TLSA records are told as they are published, those that cannot be used too', () => {
+    const strings = (dane: DaneLevel): unknown =>
+      judgeOpened(facts({ dane }), channel(good))[0]?.policy.strings;
+    expect(strings(usable)).toEqual(['3 1 1 abcd']);
+    expect(strings(unusable)).toEqual(['0 1 1 abcd']);
+  });
+
+  test('a certificate that fails is told by the name that OpenSSL has for it', () => {
+    const expired: TlsFacts = {
+      ...good,
+      pkix: {
+        verified: false,
+        code: 'certificate-expired',
+        reason: 'the chain: CERT_HAS_EXPIRED',
+        reasonCode: 'CERT_HAS_EXPIRED',
+      },
+    };
+    const [result] = judgeOpened(facts({ sts: sts('testing') }), channel(expired));
+    expect(result?.failure?.failureReasonCode).toBe('CERT_HAS_EXPIRED');
+  });
+
   test('a failure carries who spoke to whom', () => {
     const [result] = judgeOpened(facts({ sts: sts('testing') }), channel(untrusted));
     expect(result).toEqual({
@@ -275,6 +302,19 @@ describe('a channel that did not come about', () => {
       reasonCode: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
     });
     expect(result?.failure?.failureReasonCode).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
+  });
+
+  test('so does the extended error of a look-up that failed (RFC 8914)', () => {
+    const [result] = judgeFailed(facts({ dane: bogus }), { code: 'dns-bogus' });
+    expect(result?.failure?.failureReasonCode).toBe('EDE 7');
+    const [other] = judgeFailed(facts({ dane: bogus }), { code: 'dane-mismatch' });
+    expect(other?.failure?.failureReasonCode).toBe('dane-mismatch');
+  });
+
+  test('a peer that has said its name is told with it', () => {
+    const peerName = 'mail.rcpt.example';
+    const [result] = judgeFailed(facts({ peerName }), { code: 'starttls-not-offered' });
+    expect(result?.failure?.receivingMxHelo).toBe(peerName);
   });
 });
 

@@ -967,6 +967,7 @@ test('what is bogus is a failure to those who look up, and no records come with 
     kind: 'failed',
     code: 'dns-bogus',
     reason: expect.stringMatching(/^the signature of example\.test MX by key \d+ does not verify$/),
+    infoCode: infoCodes.bogus,
   });
 });
 

@@ -5,7 +5,13 @@
  * (RFC 3207 §4, RFC 8689 §4.2.1).
  */
 import { connect, isIP, type Socket } from 'node:net';
-import type { Channel, ChannelTarget, OpenChannel, TlsFacts } from '../../delivery/channel.ts';
+import type {
+  Channel,
+  ChannelTarget,
+  OpenChannel,
+  OpeningWatch,
+  TlsFacts,
+} from '../../delivery/channel.ts';
 import type { NetworkSetting } from '../../environment.ts';
 import { type FailureCode, TransportSecurityError } from '../../protocol/errors.ts';
 import { createSmtpConnection, type SmtpConnection } from './smtp-connection.ts';
@@ -71,20 +77,20 @@ export function createChannelOpener(options: ChannelOpenerOptions): OpenChannel 
     }),
     sessions: createTlsSessions(),
   };
-  return async (target, deadlineMs, secured) => {
+  return async (target, deadlineMs, watch) => {
     checkTarget(target);
     if (now() >= deadlineMs) {
       const message = `no time is left to connect to ${describePeer(target)}`;
       throw new TransportSecurityError('time-too-short', message);
     }
-    return openChannel(opener, target, { deadlineMs, secured });
+    return openChannel(opener, target, { deadlineMs, watch });
   };
 }
 
-/** How long opening may take, and who hears of its handshake. */
+/** How long opening may take, and who watches. */
 interface OpeningTerms {
   readonly deadlineMs: number;
-  readonly secured: ((tls: TlsFacts) => void) | undefined;
+  readonly watch: OpeningWatch | undefined;
 }
 
 interface Opener {
@@ -99,7 +105,7 @@ interface Opener {
 /** A channel on its way. `connection` is replaced once, by the handshake. */
 interface Opening extends Opener {
   readonly target: ChannelTarget;
-  readonly secured: OpeningTerms['secured'];
+  readonly watch: OpeningTerms['watch'];
   readonly dialogue: DialogueOptions;
   connection: SmtpConnection;
   hello: PeerHello;
@@ -126,14 +132,14 @@ function checkTarget(target: ChannelTarget): void {
 async function openChannel(
   opener: Opener,
   target: ChannelTarget,
-  { deadlineMs, secured }: OpeningTerms,
+  { deadlineMs, watch }: OpeningTerms,
 ): Promise<Channel> {
   const peer = describePeer(target);
   const socket = await connectSocket(opener, target, deadlineMs);
   const opening: Opening = {
     ...opener,
     target,
-    secured,
+    watch,
     dialogue: { peer, ehloName: opener.ehloName, timeouts: opener.timeouts, deadlineMs },
     connection: createSmtpConnection(socket, { peer, now: opener.now }),
     hello: { peerName: '', capabilities: new Map() },
@@ -175,6 +181,7 @@ async function greet(opening: Opening): Promise<void> {
   const { target, dialogue, connection } = opening;
   const needsExtensions = target.tls !== 'clear' && target.tls !== 'opportunistic';
   opening.hello = await sayHello(connection, { ...dialogue, needsExtensions });
+  opening.watch?.greeted(opening.hello.peerName);
 }
 
 /** STARTTLS, or the reason why there is none where that is allowed. */
@@ -206,7 +213,7 @@ async function takeTls(opening: Opening): Promise<void> {
     limit: { timeoutMs: timeouts.tlsHandshakeMs, deadlineMs: dialogue.deadlineMs },
   });
   opening.tls = facts;
-  opening.secured?.(facts);
+  opening.watch?.secured(facts);
   opening.connection = createSmtpConnection(socket, { peer: dialogue.peer, now });
   for (const verdict of demandedVerdicts(target, facts)) {
     if (!verdict.verified) {

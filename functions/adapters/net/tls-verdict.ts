@@ -92,7 +92,8 @@ export function judgeCertificate(
     return fail('certificate-not-trusted', 'the peer showed no certificate');
   }
   if (chainError !== undefined) {
-    return fail(chainFailures[chainError] ?? 'certificate-not-trusted', `the chain: ${chainError}`);
+    const code = chainFailures[chainError] ?? 'certificate-not-trusted';
+    return { ...fail(code, `the chain: ${chainError}`), reasonCode: chainError };
   }
   // RFC 8461 §4.2: a DNS-ID; its wildcard, if any, is the whole left-most label. The CN is not looked at, which is also
   // our reading for REQUIRETLS (`Deviation:` RFC 8689 §4.2.1 would take a CN-ID).
@@ -108,7 +109,10 @@ export function judgeCertificate(
     : { verified: true };
 }
 
-function fail(code: FailureCode, reason: string): TlsFacts['pkix'] {
+function fail(
+  code: FailureCode,
+  reason: string,
+): Extract<TlsFacts['pkix'], { readonly verified: false }> {
   return { verified: false, code, reason };
 }
 

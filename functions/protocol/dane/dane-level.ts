@@ -20,6 +20,7 @@ export type DaneLevel =
       /** No content without TLS; the certificate authenticates nobody. The code is for TLS reports, it stops nothing. */
       readonly level: 'unusable';
       readonly base: string;
+      readonly records: readonly TlsaRecord[];
       readonly code: 'tlsa-invalid';
       readonly reason: string;
     }
@@ -33,12 +34,20 @@ export type DaneLevel =
       readonly level: 'failed';
       readonly code: Extract<FailureCode, `dns-${string}`>;
       readonly reason: string;
+      /** INFO-CODE of RFC 8914 for it, where there is one. */
+      readonly infoCode?: number;
     };
 
 /** Decides what the answer at one candidate base domain asks for. */
 export function decideDaneLevel(base: string, answer: Answer<'TLSA'>): DaneLevel {
   if (answer.kind === 'failed') {
-    return { level: 'failed', code: answer.code, reason: `TLSA of ${base}: ${answer.reason}` };
+    const { code, reason, infoCode } = answer;
+    return {
+      level: 'failed',
+      code,
+      reason: `TLSA of ${base}: ${reason}`,
+      ...(infoCode !== undefined && { infoCode }),
+    };
   }
   const status = findChainStatus(answer);
   if (status === 'bogus' || status === 'indeterminate') {
@@ -64,6 +73,7 @@ function judgeRecords(base: string, records: readonly TlsaRecord[]): DaneLevel {
   return {
     level: 'unusable',
     base,
+    records,
     code: 'tlsa-invalid',
     reason: `no TLSA record of ${base} can be used: ${reasons}`,
   };

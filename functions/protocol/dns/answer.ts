@@ -51,6 +51,8 @@ export type Answer<T extends RecordType> =
       readonly kind: 'failed';
       readonly code: Extract<FailureCode, `dns-${string}`>;
       readonly reason: string;
+      /** INFO-CODE of RFC 8914 for it, where there is one. */
+      readonly infoCode?: number;
     };
 
 interface AnswerFacts {

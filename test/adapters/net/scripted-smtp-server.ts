@@ -24,7 +24,7 @@ export interface ServerSession {
   buffered(): string;
   /** Waits until something is buffered or the connection is over. */
   arrival(): Promise<void>;
-  startTls(options: SecureContextOptions): Promise<void>;
+  startTls(options: SecureContextOptions, demandsCertificate?: boolean): Promise<void>;
   ended(): Promise<void>;
 }
 
@@ -146,13 +146,15 @@ function createSession(first: Socket): ServerSession {
         await arrival();
       }
     },
-    startTls: async (options) => {
+    startTls: async (options, demandsCertificate = false) => {
       socket.off('data', onData);
       socket.off('end', onEnd);
       socket.off('close', onEnd);
       const secured = new TLSSocket(socket, {
         isServer: true,
         secureContext: contextOf(options),
+        requestCert: demandsCertificate,
+        rejectUnauthorized: demandsCertificate,
       });
       socket = secured;
       attach();
@@ -190,6 +192,8 @@ export interface StandardOptions {
   /** After TLS; default: the same without STARTTLS. */
   readonly securedCapabilities?: readonly string[];
   readonly credential?: SecureContextOptions;
+  /** Whether the client has to show a certificate, too. */
+  readonly demandsCertificate?: boolean;
   /** The reply to a command, by verb; `.` for the final reply. `undefined` gives the friendly one, '' none. */
   readonly reply?: (command: string, session: ServerSession) => string | undefined;
   readonly greeting?: string;
@@ -216,7 +220,7 @@ export function standardScript(
         answer(line, formatEhloReply(offered));
       } else if (verb === 'STARTTLS') {
         if (answer(line, '220 2.0.0 go ahead\r\n') && options.credential !== undefined) {
-          await session.startTls(options.credential);
+          await session.startTls(options.credential, options.demandsCertificate);
           offered =
             options.securedCapabilities ?? offered.filter((keyword) => keyword !== 'STARTTLS');
         }

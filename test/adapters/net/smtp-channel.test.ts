@@ -296,7 +296,7 @@ describe('STARTTLS (RFC 3207)', () => {
     await expectRefused(server, failure, { tls: 'pkix' });
   });
 
-  test('who watches hears of the handshake before anything is made of it', async () => {
+  test('who watches hears of names and of the handshake before anything is made of them', async () => {
     const server = await tlsServer({
       reply: (line, session) => {
         if (line.startsWith('EHLO') && session.log.includes('STARTTLS')) {
@@ -305,12 +305,13 @@ describe('STARTTLS (RFC 3207)', () => {
         return undefined;
       },
     });
-    const secured: TlsFacts[] = [];
-    const opening = opener()(target(server.port, { tls: 'pkix' }), soon(), (tls) =>
-      secured.push(tls),
-    );
+    const told: (string | TlsFacts)[] = [];
+    const opening = opener()(target(server.port, { tls: 'pkix' }), soon(), {
+      greeted: (peerName) => told.push(peerName),
+      secured: (tls) => told.push(tls),
+    });
     await expect(opening).rejects.toMatchObject({ code: 'connection-lost' });
-    expect(secured).toMatchObject([{ pkix: { verified: true } }]);
+    expect(told).toMatchObject(['mx.test', { pkix: { verified: true } }]);
   });
 
   test('level clear does not take it', async () => {

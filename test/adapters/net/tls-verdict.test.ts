@@ -70,6 +70,12 @@ describe('certificates (RFC 8461 §4.2)', () => {
     }
   });
 
+  test('what fails the chain has the name that OpenSSL gives it, for reports', async () => {
+    const server = await mxHost(await credential('expired'));
+    const channel = await open(server, { tls: 'mandatory' });
+    expect(channel.tls?.pkix).toMatchObject({ reasonCode: 'CERT_HAS_EXPIRED' });
+  });
+
   test('a wildcard is for one label', async () => {
     const server = await mxHost(await credential('wildcard', 'mx.sub.test'));
     await expect(open(server, { tls: 'pkix', host: 'a.b.sub.test' })).rejects.toMatchObject({

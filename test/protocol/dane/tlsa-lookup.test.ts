@@ -191,11 +191,15 @@ describe('level', () => {
     expect(decideDaneLevel(host, tlsa([pkix, pkix], 'secure'))).toEqual({
       level: 'unusable',
       base: host,
+      records: [pkix, pkix],
       code: 'tlsa-invalid',
       reason: 'no TLSA record of mx.example.com can be used: certificate usage 1 is not for SMTP',
     });
     expect(decideDaneLevel(host, tlsa([good], 'bogus'))).toMatchObject({ code: 'dns-bogus' });
     expect(decideDaneLevel(host, failed)).toMatchObject({ code: 'dns-timeout' });
+    expect(decideDaneLevel(host, { ...failed, code: 'dns-bogus', infoCode: 7 })).toMatchObject({
+      infoCode: 7,
+    });
   });
 });
 
