@@ -27,12 +27,17 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import {
+  ChangeMessageVisibilityBatchCommand,
   ChangeMessageVisibilityCommand,
+  DeleteMessageCommand,
   MessageNotInflight,
+  ReceiveMessageCommand,
+  type ReceiveMessageCommandOutput,
   SendMessageBatchCommand,
   SendMessageCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs';
+import { reasonAttribute } from '../../functions/adapters/aws/mail-queue.ts';
 import type { SimulatedBucket } from './bucket.ts';
 import type { Chance } from './chance.ts';
 import type { Item } from './expressions.ts';
@@ -44,7 +49,8 @@ import type { SimulatedTable } from './table.ts';
 export interface Cloud {
   readonly tables: ReadonlyMap<string, SimulatedTable>;
   readonly queue: SimulatedQueue;
-  readonly deadLetters: { readonly body: string; readonly reason: string }[];
+  /** Those that SQS put there have no reason. */
+  readonly deadLetters: SimulatedQueue;
   readonly bucket: SimulatedBucket;
   readonly calls: Map<string, number>;
   /** Called for what must not happen. */
@@ -255,7 +261,7 @@ function applyToQueue(cloud: Cloud, command: Command, { chance, failing }: Weath
     const { QueueUrl, MessageBody: body = '', MessageAttributes: attributes } = command.input;
     if (QueueUrl === deadLetterQueueUrl) {
       const [reason] = Object.values(attributes ?? {});
-      cloud.deadLetters.push({ body, reason: reason?.StringValue ?? '' });
+      cloud.deadLetters.send(body, reason?.StringValue ?? '');
     } else {
       cloud.queue.send(body);
     }
@@ -268,7 +274,49 @@ function applyToQueue(cloud: Cloud, command: Command, { chance, failing }: Weath
     }
     return {};
   }
+  return applyToDeadLetters(cloud.deadLetters, command);
+}
+
+function applyToDeadLetters(letters: SimulatedQueue, command: Command): unknown {
+  if (command instanceof ReceiveMessageCommand) {
+    return receiveLetters(letters, command);
+  }
+  if (command instanceof ChangeMessageVisibilityBatchCommand) {
+    for (const { ReceiptHandle: handle = '', VisibilityTimeout: seconds = 0 } of command.input
+      .Entries ?? []) {
+      letters.hide(handle, seconds);
+    }
+    return { Failed: [] };
+  }
+  if (command instanceof DeleteMessageCommand) {
+    letters.delete(command.input.ReceiptHandle ?? '');
+    return {};
+  }
   throw new TypeError(`${command.constructor.name} is not simulated`);
+}
+
+function receiveLetters(
+  letters: SimulatedQueue,
+  {
+    input: { MaxNumberOfMessages: most = 1, VisibilityTimeout: seconds = 0 },
+  }: ReceiveMessageCommand,
+): ReceiveMessageCommandOutput {
+  return {
+    $metadata: {},
+    Messages: letters.receive(most).map(({ handle, message }) => {
+      const { messageId, body, sentAtMs, reason } = message;
+      letters.hide(handle, seconds);
+      return {
+        MessageId: messageId,
+        ReceiptHandle: handle,
+        Body: body,
+        Attributes: { SentTimestamp: String(sentAtMs) },
+        ...(reason !== undefined && {
+          MessageAttributes: { [reasonAttribute]: { DataType: 'String', StringValue: reason } },
+        }),
+      };
+    }),
+  };
 }
 
 function applyToBucket({ bucket }: Cloud, command: Command, process: SimulatedProcess): unknown {

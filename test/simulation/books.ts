@@ -28,6 +28,8 @@ export interface Books {
   specify(spec: MessageSpec): void;
   /** A record went to the dead letters. */
   deadLettered(body: string, reason: string): void;
+  /** An operator asked that a dead letter be given up: it may be, and its sender is told where it can be read. */
+  letterGivenUp(body: string): void;
   /** Remembers which record is whose. */
   recorded(body: string, spec: MessageSpec): void;
   /** What the client of a message that came by HTTP heard of it in the end. */
@@ -80,6 +82,7 @@ export function createBooks(options: BookOptions): Books {
   const accounts = new Map<string, Account>();
   const bodies = new Map<string, MessageSpec>();
   const deadLettered = new Set<number>();
+  const givenUp = new Set<number>();
   const heardOf = new Map<number, HandedIn>();
   const policies = createPolicyLedger(nowMs);
   const signatures = createSignatureCheck((what) => violate(what));
@@ -224,6 +227,14 @@ export function createBooks(options: BookOptions): Books {
       }
       deadLettered.add(spec.number);
     },
+    letterGivenUp: (body) => {
+      const spec = bodies.get(withoutIdentity(body));
+      if (spec === undefined) {
+        violate(`a good record was given up: ${body.slice(0, 200)}`);
+        return;
+      }
+      givenUp.add(spec.number);
+    },
     handedIn: (spec, heard) => {
       heardOf.set(spec.number, heard);
     },
@@ -255,6 +266,7 @@ export function createBooks(options: BookOptions): Books {
         const end = judgeEnd(account, {
           state: rows.stateOf(address),
           isDeadLettered: deadLettered.has(account.spec.number),
+          isGivenUp: givenUp.has(account.spec.number),
           heard: heardOf.get(account.spec.number),
           noticeStates: rows.noticeStates(account.spec),
           cancelled: rows.cancelledOf(address),
@@ -331,8 +343,8 @@ function readReports(content: string): readonly { address: string; action: strin
 /** A record as its sender wrote it: a letter says by which id and times its message is known as well. */
 function withoutIdentity(body: string): string {
   try {
-    const { id: _, submittedAt: _from, expiresAt: _until, ...rest } = JSON.parse(body);
-    return JSON.stringify(rest);
+    const { mailFrom, rcptTo, content } = JSON.parse(body);
+    return JSON.stringify([mailFrom, rcptTo, content]);
   } catch {
     // Poison that is not JSON goes to the dead letters as it is.
     return body;

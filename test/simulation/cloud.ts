@@ -30,6 +30,15 @@ export function createCloud(
   { arrived, complain, controlsUnread = () => {}, duplicates = 0 }: CloudOptions,
 ): Cloud {
   const waiting = { partition: 'waiting' };
+  const deadLetters = createQueue({
+    ...parts,
+    name: 'dead',
+    visibilitySeconds,
+    maxReceiveCount: Number.POSITIVE_INFINITY,
+    giveUp: () => {},
+    duplicates: 0,
+    arrived: () => {},
+  });
   return {
     tables: new Map([
       [
@@ -54,12 +63,14 @@ export function createCloud(
     ]),
     queue: createQueue({
       ...parts,
+      name: 'sqs',
+      giveUp: deadLetters.put,
       visibilitySeconds,
       maxReceiveCount,
       duplicates,
       arrived,
     }),
-    deadLetters: [],
+    deadLetters,
     bucket: createBucket({ nowMs: parts.clock.now, complain }),
     calls: new Map(),
     complain,

@@ -26,6 +26,8 @@ export function judgeEnd(
   facts: {
     readonly state: string | undefined;
     readonly isDeadLettered: boolean;
+    /** An operator asked that it be given up. */
+    readonly isGivenUp: boolean;
     readonly heard: HandedIn | undefined;
     readonly noticeStates: readonly (string | undefined)[];
     /** How an operator ended it, if one did; a text where he may not have. */
@@ -43,7 +45,11 @@ export function judgeEnd(
   if (spec.way === 'http' && spec.poison !== undefined) {
     return `poison (${spec.poison}) that was ${heard}`;
   }
-  if (spec.poison !== undefined) {
+  const isTold = facts.isGivenUp && state === 'failed';
+  if (spec.poison !== undefined && facts.isGivenUp && isUntouched) {
+    return 'deadLettered';
+  }
+  if (spec.poison !== undefined && !isTold) {
     return isDeadLettered && receptions.length === 0
       ? 'deadLettered'
       : `poison (${spec.poison}) that is not a dead letter: its row says ${state}`;

@@ -6,6 +6,8 @@ export interface StoredMessage {
   readonly messageId: string;
   readonly body: string;
   readonly sentAtMs: number;
+  /** Why it was put among the dead letters, by whoever did. */
+  readonly reason?: string;
   receiveCount: number;
 }
 
@@ -15,26 +17,32 @@ export interface Receipt {
 }
 
 export interface SimulatedQueue {
-  send(body: string): void;
+  send(body: string, reason?: string): void;
+  /** Takes over what another queue has given up. */
+  put(message: StoredMessage): void;
   /** At most `most` messages; none where none is visible. */
   receive(most: number): Receipt[];
   /** Does nothing for a receipt that is over. */
   delete(handle: string): void;
   /** False for a receipt that is over. */
   hide(handle: string, seconds: number): boolean;
-  /** What was received too often. */
-  readonly dead: StoredMessage[];
+  /** Neither deleted nor given up. */
+  all(): readonly StoredMessage[];
   readonly visible: number;
-  /** Neither deleted nor dead. */
+  /** How many those are. */
   readonly open: number;
   readonly counts: { sent: number; received: number; duplicated: number };
 }
 
 interface QueueOptions {
+  /** Message ids begin with it. */
+  readonly name: string;
   readonly clock: VirtualClock;
   readonly chance: Chance;
   readonly visibilitySeconds: number;
   readonly maxReceiveCount: number;
+  /** Takes what was received too often. */
+  readonly giveUp: (message: StoredMessage) => void;
   /** How often one message comes twice. */
   readonly duplicates: number;
   /** Called when there is something to receive. */
@@ -49,7 +57,6 @@ export function createQueue(options: QueueOptions): SimulatedQueue {
   const waiting: StoredMessage[] = [];
   let head = 0;
   const received = new Map<string, { message: StoredMessage; callOff: () => void }>();
-  const dead: StoredMessage[] = [];
   const counts = { sent: 0, received: 0, duplicated: 0 };
   let serial = 0;
 
@@ -79,11 +86,18 @@ export function createQueue(options: QueueOptions): SimulatedQueue {
   };
 
   return {
-    send: (body) => {
+    send: (body, reason) => {
       serial += 1;
       counts.sent += 1;
-      arrive({ messageId: `sqs${serial}`, body, sentAtMs: clock.now(), receiveCount: 0 });
+      arrive({
+        messageId: `${options.name}${serial}`,
+        body,
+        sentAtMs: clock.now(),
+        ...(reason !== undefined && { reason }),
+        receiveCount: 0,
+      });
     },
+    put: (message) => arrive({ ...message, receiveCount: 0 }),
     receive: (most) => {
       const receipts: Receipt[] = [];
       while (receipts.length < most) {
@@ -92,7 +106,7 @@ export function createQueue(options: QueueOptions): SimulatedQueue {
           break;
         }
         if (message.receiveCount >= options.maxReceiveCount) {
-          dead.push(message);
+          options.giveUp(message);
           continue;
         }
         message.receiveCount += 1;
@@ -128,7 +142,7 @@ export function createQueue(options: QueueOptions): SimulatedQueue {
       }
       return found !== undefined;
     },
-    dead,
+    all: () => [...waiting.slice(head), ...[...received.values()].map(({ message }) => message)],
     get visible() {
       return waiting.length - head;
     },

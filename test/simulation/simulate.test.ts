@@ -251,6 +251,11 @@ describe('a simulation that finds nothing is worth nothing: it finds', () => {
       /the signatures of message/,
     ],
     [
+      'dead letters that are given up, and nobody is told',
+      operating((ports) => ({ ...ports, queue: { ...ports.queue, enqueue: async () => {} } })),
+      /failed in silence|is not a dead letter/,
+    ],
+    [
       'waiting messages that are removed before they are sent',
       {
         requeue: (ports) => ({

@@ -13,6 +13,7 @@ import { createControlLedger } from './control-ledger.ts';
 import { startControlOperator } from './control-operator.ts';
 import { makeCalmWorld, makeDeadDomain, makeWorld, type World } from './domains.ts';
 import type { Installation } from './functions.ts';
+import { startLetterOperator } from './letter-operator.ts';
 import { isUnknownMailbox } from './messages.ts';
 import { createNetwork } from './network.ts';
 import { startPolling } from './polling.ts';
@@ -97,6 +98,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
   const wake = startPolling(run, options);
   const isSubmitted = submitAll(options, run, { world, books });
+  startLetterOperator(run, books);
   startQueueOperator(run, { requests: options.messages * requestsShareOf(options), books });
   const areControlsMade = startControlOperator(
     run,
@@ -110,7 +112,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     return isSpoilt || isCut || (isSubmitted() && areControlsMade() && isEmpty(run));
   });
   await clock.run();
-  for (const { body, reason } of cloud.deadLetters) {
+  for (const { body, reason = 'received too often' } of cloud.deadLetters.all()) {
     books.deadLettered(body, reason);
   }
   const summary = await books.close({ isWhole: options.hours === undefined });

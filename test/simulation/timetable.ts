@@ -12,7 +12,7 @@ export function startTimetable(
   { withoutReconciling = false }: SimulationOptions,
   isDone: () => boolean,
 ): void {
-  const { clock, chance, cloud, counts } = run;
+  const { clock, chance } = run;
   const every = (intervalMs: number, work: () => void): void => {
     const tick = (): void => {
       work();
@@ -42,11 +42,6 @@ export function startTimetable(
   every(hourMs, () => {
     if (!withoutReconciling) {
       start((process) => reconcile(run, process));
-    }
-    // An operator puts back what an outage drove into the dead letters.
-    for (const message of cloud.queue.dead.splice(0)) {
-      counts.redriven += 1;
-      cloud.queue.send(message.body);
     }
   });
 }
@@ -78,7 +73,8 @@ function isAnythingDue({ cloud, clock }: Run): boolean {
 
 /** Nothing in the queue, nothing under way, and nothing that waits. */
 export function isEmpty({ cloud }: Run): boolean {
-  if (cloud.queue.open > 0) {
+  const isAnyDriven = cloud.deadLetters.all().some(({ reason }) => reason === undefined);
+  if (cloud.queue.open > 0 || isAnyDriven) {
     return false;
   }
   for (const item of tableOf(cloud, 'retries').items()) {
