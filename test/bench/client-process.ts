@@ -7,8 +7,6 @@ export interface ClientOrder {
   readonly target: Target;
   /** The content, latin1. */
   readonly content: string;
-  /** Over how many connections messages go that do not have one each. */
-  readonly connections: number;
 }
 
 /** Every other one. */
@@ -23,11 +21,8 @@ export interface Taken {
   readonly cpuMicroseconds: number;
 }
 
-process.once('message', ({ name, target, content, connections }: ClientOrder) => {
-  const client = createClient(name, target, {
-    content: Buffer.from(content, 'latin1'),
-    connections,
-  });
+process.once('message', ({ name, target, content }: ClientOrder) => {
+  const client = createClient(name, target, Buffer.from(content, 'latin1'));
   process.on('message', (order: LoadOrder) => {
     void measure(order).then((taken) => process.send?.(taken));
   });

@@ -1,4 +1,4 @@
-/** The clients that are measured, each over connections that it keeps, or over a fresh one for each message. */
+/** The clients that are measured, each over one connection, or over a fresh one for each message. */
 import { createSecureContext, type TLSSocket } from 'node:tls';
 import { createTransport } from 'nodemailer';
 import { createChannelOpener } from '../../functions/adapters/net/smtp-channel.ts';
@@ -10,7 +10,7 @@ import { createHarness, enforce, mxOf } from '../delivery/harness.ts';
 import { connectFloor, sendFloor } from './floor-client.ts';
 
 export interface Client {
-  /** Over as many connections as it was told of, made at the first call and kept. */
+  /** Over one connection, made at the first call and kept. */
   sendKept(count: number): Promise<void>;
   /** Over a connection of its own each. */
   sendFresh(count: number): Promise<void>;
@@ -27,52 +27,31 @@ const to = 'b@mx.test';
 
 export type ClientName = 'Sealpost' | 'delivery' | 'nodemailer' | 'floor' | 'handshake';
 
-export interface Load {
-  readonly content: Buffer;
-  /** To keep. */
-  readonly connections: number;
-}
-
-export function createClient(name: ClientName, target: Target, load: Load): Client {
+export function createClient(name: ClientName, target: Target, content: Buffer): Client {
   switch (name) {
     case 'Sealpost':
-      return createOurs(target, load);
+      return createOurs(target, content);
     case 'delivery':
-      return createWholeDelivery(target, load);
+      return createWholeDelivery(target, content);
     case 'nodemailer':
-      return createNodemailer(target, load);
+      return createNodemailer(target, content);
     case 'floor':
-      return createFloor(target, load);
+      return createFloor(target, content);
     case 'handshake':
       return createHandshakes(target);
   }
 }
 
-function createFloor(target: Target, { content, connections }: Load): Client {
+function createFloor(target: Target, content: Buffer): Client {
+  let socket: Promise<TLSSocket> | undefined;
   const context = createSecureContext({ ca: target.ca });
   const message = { from, to, content: stuff(content) };
-  const keep = keepConnections(connections, () => connectFloor({ ...target, context }));
   return {
-    sendKept: (count) =>
-      keep(count, (socket: TLSSocket, share) => sendFloor(socket, message, share)),
+    sendKept: async (count) => {
+      socket ??= connectFloor({ ...target, context });
+      await sendFloor(await socket, message, count);
+    },
     sendFresh: unmeasured,
-  };
-}
-
-/** Makes connections when they are first needed, and gives each its share of the messages. */
-function keepConnections<T>(
-  connections: number,
-  open: () => Promise<T>,
-): (count: number, send: (connection: T, share: number) => Promise<void>) => Promise<void> {
-  let kept: Promise<T[]> | undefined;
-  return async (count, send) => {
-    kept ??= Promise.all(Array.from({ length: connections }, open));
-    const share = Math.ceil(count / connections);
-    await Promise.all(
-      (await kept).map((connection, at) =>
-        send(connection, Math.max(0, Math.min(share, count - at * share))),
-      ),
-    );
   };
 }
 
@@ -96,7 +75,7 @@ function openerFor(target: Target): OpenChannel {
 }
 
 /** The channel as delivery uses it: two transactions under way, the second riding behind the end of the first. */
-function createOurs(target: Target, { content, connections }: Load): Client {
+function createOurs(target: Target, content: Buffer): Client {
   const openChannel = openerFor(target);
   const address: ChannelTarget = {
     host: target.host,
@@ -112,7 +91,7 @@ function createOurs(target: Target, { content, connections }: Load): Client {
     requireTls: false,
     smtpUtf8: false,
   };
-  const keep = keepConnections(connections, () => openChannel(address, deadlineMs()));
+  let kept: Promise<Channel> | undefined;
   let opened = 0;
   const send = async (channel: Channel, count: number): Promise<void> => {
     let previous: Promise<TransactionResult> | undefined;
@@ -124,7 +103,10 @@ function createOurs(target: Target, { content, connections }: Load): Client {
     expectDelivered(await previous);
   };
   return {
-    sendKept: (count) => keep(count, send),
+    sendKept: async (count) => {
+      kept ??= openChannel(address, deadlineMs());
+      await send(await kept, count);
+    },
     sendFresh: async (count) => {
       for (let sent = 0; sent < count; sent += 1) {
         opened += 1;
@@ -145,7 +127,7 @@ function expectDelivered(result: TransactionResult | undefined): void {
 }
 
 /** From the records of a batch to their rows, with stores in memory: all of the delivery room. */
-function createWholeDelivery(target: Target, { content, connections }: Load): Client {
+function createWholeDelivery(target: Target, content: Buffer): Client {
   const harness = createHarness();
   harness.mx.set(target.host, mxOf(target.host));
   harness.answers.set(`${target.host} A`, {
@@ -176,7 +158,7 @@ function createWholeDelivery(target: Target, { content, connections }: Load): Cl
       body: JSON.stringify({ mailFrom: from, rcptTo: [{ address: to }], content: { data } }),
     };
   };
-  const pool = createChannelPool({ openChannel, perHostMax: connections, now });
+  const pool = createChannelPool({ openChannel, perHostMax: 1, now });
   return {
     sendKept: async (count) => {
       for (let left = count; left > 0; left -= 10) {
@@ -196,10 +178,10 @@ function createWholeDelivery(target: Target, { content, connections }: Load): Cl
   };
 }
 
-/** At a time; nodemailer's pool takes longer for each message the more wait in it. */
+/** How many messages wait in nodemailer's pool: the more there are, the longer it takes for each. */
 const pooledMax = 100;
 
-function createNodemailer(target: Target, { content, connections }: Load): Client {
+function createNodemailer(target: Target, content: Buffer): Client {
   const options = {
     host: '127.0.0.1',
     port: target.port,
@@ -210,7 +192,7 @@ function createNodemailer(target: Target, { content, connections }: Load): Clien
   const pool = createTransport({
     ...options,
     pool: true,
-    maxConnections: connections,
+    maxConnections: 1,
     maxMessages: Number.POSITIVE_INFINITY,
   });
   return {
@@ -222,7 +204,7 @@ function createNodemailer(target: Target, { content, connections }: Load): Clien
           await pool.sendMail(message);
         }
       };
-      await Promise.all(Array.from({ length: Math.min(count, pooledMax) }, send));
+      await Promise.all(Array.from({ length: pooledMax }, send));
     },
     sendFresh: async (count) => {
       for (let sent = 0; sent < count; sent += 1) {
