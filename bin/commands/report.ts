@@ -40,8 +40,8 @@ const usage = `usage: sealpost report list [--state STATE] [--days N]
        sealpost report suppression add|list|remove (see sealpost report suppression --help)
 
 TLS reports that others sent about our domains (RFC 8460). list tells what came, and show what it says. sessions, failures
-and reporters add up what is counted: per day and type of policy; by type and MX host, with the first day on which it was
-seen; by who reports. enforce answers whether the policy may be switched from testing to enforce, and with what evidence.
+and reporters add up what is counted: per day and type of policy; by type and MX host, with who saw it how often, and the
+first of those days on which it was seen; by who reports. enforce answers whether the policy may be switched from testing to enforce, and with what evidence.
 
   --days N                   how far back, 1 to 395 (list 7, enforce 60, others 30)
   --state STATE              only what is counted, unverified, foreign, untimely or unreadable
@@ -189,7 +189,7 @@ async function failures(args: readonly string[]): Promise<number> {
           String(each.sessions),
           each.firstDay,
           each.lastDay,
-          each.reporters.join(' '),
+          each.reporters.map((by) => `${by.reporter} ${by.sessions}`).join(', '),
           each.reasons.join('; '),
         ]),
       ),

@@ -5,6 +5,7 @@ import { createReceivedReports } from '../adapters/aws/received-reports.ts';
 import {
   type CheckReportsOptions,
   checkReports,
+  domainsToCheck,
   type ReportAlarm,
 } from '../reporting/check-reports.ts';
 import { type Instruments, instrumentHandler, type LambdaHandler } from './middleware.ts';
@@ -43,7 +44,7 @@ export const handler: LambdaHandler<unknown, readonly ReportAlarm[]> = instrumen
   'check-reports',
   (instruments) => {
     const environment = readCheckReportsEnvironment(process.env);
-    const { domains, failurePercentMax } = environment.SEALPOST_REPORT_INBOX;
+    const inbox = environment.SEALPOST_REPORT_INBOX;
     const reports = createReceivedReports({
       client: dynamoDbClient(),
       tableName: environment.SEALPOST_REPORT_TABLE,
@@ -51,8 +52,8 @@ export const handler: LambdaHandler<unknown, readonly ReportAlarm[]> = instrumen
     const parts: CheckParts = {
       reader: reports,
       memory: reports,
-      domains,
-      failurePercentMax,
+      domains: domainsToCheck(inbox),
+      failurePercentMax: inbox.failurePercentMax,
       now: Date.now,
     };
     return checkReportsHandler(parts, instruments);

@@ -22,7 +22,8 @@ export interface FailureAnswer {
   readonly resultType: string;
   readonly mxHost?: string;
   readonly sessions: number;
-  readonly reporters: readonly string[];
+  /** Who saw them, and how many, in the order of their names. */
+  readonly reporters: readonly { readonly reporter: string; readonly sessions: number }[];
   readonly firstDay: UtcDay;
   readonly lastDay: UtcDay;
   /** Some of the failure-reason-codes. */
@@ -90,13 +91,22 @@ export function failuresByKind(sums: readonly ReportSums[]): readonly FailureAns
         resultType: group[0]?.failure.resultType ?? '',
         ...(mxHost !== undefined && { mxHost }),
         sessions: total(group, ({ failure }) => failure.sessions),
-        reporters: [...new Set(group.map(({ reporter }) => reporter))].toSorted(),
+        reporters: sessionsByReporter(group),
         firstDay: days[0] ?? '',
         lastDay: days.at(-1) ?? '',
         reasons: [...new Set(reasons)].slice(0, reasonsMax),
       };
     })
     .toSorted((a, b) => b.sessions - a.sessions || compare(a.resultType, b.resultType));
+}
+
+function sessionsByReporter(failures: readonly ReportedFailure[]): FailureAnswer['reporters'] {
+  return [...Map.groupBy(failures, ({ reporter }) => reporter)]
+    .map(([reporter, group]) => ({
+      reporter,
+      sessions: total(group, ({ failure }) => failure.sessions),
+    }))
+    .toSorted((a, b) => compare(a.reporter, b.reporter));
 }
 
 /** Those who report, the most faithful first. */

@@ -2,6 +2,7 @@
 import { dayRange, type UtcDay, utcDay } from '../protocol/tlsrpt/report.ts';
 import { type AnswerOptions, countedSums, sessionsByDay } from './answers.ts';
 import type { ReceiptReader, ShareMemory } from './receive-ports.ts';
+import type { OwnDomains } from './receive-report.ts';
 import type { ReportSums } from './report-sums.ts';
 
 /** One thing worth an alarm. */
@@ -45,6 +46,14 @@ const arrivalDays = 2;
 
 /** Those of the longest silence that is told of, and those before it. A day that was looked at once may change: reports come late. */
 const lookBackDays = 30;
+
+/**
+ * The domains to look at, of those whose reports are counted: under DANE the policy domain is an MX host's (RFC 8460 §1.1).
+ * What a pattern stands for is not known.
+ */
+export function domainsToCheck({ domains, mxHosts }: OwnDomains): readonly string[] {
+  return [...new Set([...domains, ...mxHosts.filter((host) => !host.startsWith('*.'))])];
+}
 
 /**
  * Looks, and tells of what it finds. A silence is told of each day that it lasts; a day of too many failures once, or again

@@ -136,7 +136,9 @@ function findUnlisted(
   );
   return [...Map.groupBy(unlisted, ({ host }) => host)].map(([host, group]) => ({
     host,
-    reporters: [...new Set(group.flatMap(({ reporters }) => reporters))].toSorted(),
+    reporters: [
+      ...new Set(group.flatMap(({ reporters }) => reporters.map(({ reporter }) => reporter))),
+    ].toSorted(),
   }));
 }
 
@@ -188,7 +190,7 @@ function findRemarks({ singleFailures, unlistedHosts, withoutPolicy }: EnforceEv
   return [
     ...singleFailures.map(({ resultType, mxHost, sessions, reporters }) => {
       const where = mxHost === undefined ? '' : ` at ${mxHost}`;
-      return `${resultType}${where}, ${sessions} sessions: ${reporters[0]} alone saw it.`;
+      return `${resultType}${where}, ${sessions} sessions: ${reporters[0]?.reporter} alone saw it.`;
     }),
     ...unlistedHosts
       .filter(({ reporters }) => reporters.length === 1)

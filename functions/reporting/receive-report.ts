@@ -54,8 +54,9 @@ export interface ReceivePorts {
 
 const dayMs = 86_400_000;
 
-/** Types of failure of one report and domain that are noted as seen. */
+/** Types of failure of one report and domain that are noted as seen, and of all its domains: each costs a write. */
 const notedMax = 30;
+const notedPerReportMax = 300;
 
 /** Policy domains that a receipt names. */
 const namedMax = 20;
@@ -221,7 +222,7 @@ async function noteFailures(
       return types.map((resultType) => ({ domain, resultType, day, id }));
     });
   const fresh: FailureSighting[] = [];
-  for (const sighting of sightings) {
+  for (const sighting of sightings.slice(0, notedPerReportMax)) {
     if (await store.noteFailure(sighting)) {
       fresh.push(sighting);
     }

@@ -11,6 +11,7 @@ import {
   type CheckReportsOptions,
   checkReports,
   daysBefore,
+  domainsToCheck,
   type ReportAlarm,
 } from '../../functions/reporting/check-reports.ts';
 import { adviseEnforce } from '../../functions/reporting/enforce-advice.ts';
@@ -139,7 +140,10 @@ test('failures by type and host: how many, who saw them, since when', () => {
       resultType: 'certificate-expired',
       mxHost: 'mx1.a.example',
       sessions: 3,
-      reporters: ['x.example', 'y.example'],
+      reporters: [
+        { reporter: 'x.example', sessions: 2 },
+        { reporter: 'y.example', sessions: 1 },
+      ],
       firstDay: '2026-11-20',
       lastDay: '2026-11-22',
       reasons: ['r1', 'r2'],
@@ -148,7 +152,7 @@ test('failures by type and host: how many, who saw them, since when', () => {
       resultType: 'certificate-expired',
       mxHost: 'mx2.a.example',
       sessions: 1,
-      reporters: ['y.example'],
+      reporters: [{ reporter: 'y.example', sessions: 1 }],
       firstDay: '2026-11-22',
       lastDay: '2026-11-22',
       reasons: [],
@@ -419,6 +423,29 @@ describe('each day', () => {
     };
     await expect(check([badOn('2026-11-22')], { store, announce })).rejects.toThrow('died');
     expect(shareOf(await check([], { store }))).toEqual(['2026-11-22']);
+  });
+
+  test('MX hosts are looked at too, as DANE is reported by them; patterns name none', () => {
+    const mxHosts = ['mx.a.example', '*.mx.a.example', 'a.example'];
+    expect(domainsToCheck({ domains: ['a.example', 'b.example'], mxHosts })).toEqual([
+      'a.example',
+      'b.example',
+      'mx.a.example',
+    ]);
+  });
+
+  test('counts that no number holds are judged all the same', async () => {
+    const most = 100_000_000_000_000;
+    const bad = Array.from({ length: 200 }, () =>
+      sums('2026-11-22', 'x.example', {
+        policies: [{ type: 'sts', mxHosts: [], successes: most, failures: most }],
+        failures: [failure({ sessions: most })],
+      }),
+    );
+    expect(200 * most).toBeGreaterThan(Number.MAX_SAFE_INTEGER);
+    expect(shareOf(await check(bad))).toEqual(['2026-11-22']);
+    expect(failuresByKind(bad)[0]?.sessions).toBeCloseTo(200 * most, -3);
+    expect(adviseEnforce('a.example', bad).evidence.failures).toBeCloseTo(200 * most, -3);
   });
 
   test('nobody raises an alarm by HTTPS', async () => {

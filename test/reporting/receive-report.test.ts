@@ -2,11 +2,13 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { formatTable } from '../../bin/commands/format-table.ts';
 import { createSignatureCheck } from '../../functions/adapters/net/check-signatures.ts';
 import type { ReceivedReport } from '../../functions/protocol/tlsrpt/received-report.ts';
 import { buildReport, reportFileName } from '../../functions/protocol/tlsrpt/report.ts';
 import { composeReportMail } from '../../functions/protocol/tlsrpt/report-mail.ts';
 import type { PolicyTally } from '../../functions/protocol/tlsrpt/tally.ts';
+import { failuresByKind } from '../../functions/reporting/answers.ts';
 import type { ReceiptEvent, ReceiptStore } from '../../functions/reporting/receive-ports.ts';
 import {
   type Arrival,
@@ -325,6 +327,27 @@ describe('about whom', () => {
     expect((await world().receive(mail)).receipt.state).toBe(state);
   });
 
+  test('a thousand of our hosts, each with failures of its own, cost a few writes', async () => {
+    let writes = 0;
+    const { receive, store } = world([], {
+      noteFailure: async () => {
+        writes += 1;
+        return false;
+      },
+    });
+    const policies = Array.from({ length: 1_000 }, (_, at) => ({
+      ...about(`h${at}.mx.company-y.example`),
+      'failure-details': Array.from({ length: 10 }, (_none, kind) => ({
+        'result-type': `made-up-${kind}`,
+        'failed-session-count': 1,
+      })),
+    }));
+    const { outcome } = await receive(signed(mailOf({ ...report, policies }), org));
+    expect(outcome).toBe('first');
+    expect(store.sums.size).toBe(1_000);
+    expect(writes).toBe(300);
+  });
+
   test('of ours and of others: ours is counted', async () => {
     const policies = [about('other.example'), policy];
     const { sums, receipt } = await world().receive(signed(mailOf({ ...report, policies }), org));
@@ -342,6 +365,66 @@ test('a type of failure is new the first time; by HTTPS nothing is', async () =>
   expect(announced).toEqual(failingTypes);
   await receive(signed(mailOf({ ...failing, 'report-id': '2' }), org));
   expect(announced).toEqual(failingTypes);
+});
+
+test("a stranger's words are words: none is anything to the program", async () => {
+  const words = [
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    '\u202egpj.exe',
+    '\0\u001b[2J',
+  ];
+  const policies = words.map((word) => ({
+    policy: {
+      'policy-type': word,
+      'policy-string': [`mode: ${word}`],
+      'policy-domain': 'company-y.example',
+      'mx-host': [word],
+    },
+    summary: { 'total-successful-session-count': 1, 'total-failure-session-count': 1 },
+    'failure-details': [
+      {
+        'result-type': word,
+        'receiving-mx-hostname': word,
+        'failure-reason-code': word,
+        'failed-session-count': 1,
+      },
+    ],
+  }));
+  const { receive, announced, store } = world();
+  const hostile = {
+    ...report,
+    'organization-name': '__proto__',
+    'report-id': '__proto__',
+    policies,
+  };
+  const { receipt } = await receive(signed(mailOf(hostile), org));
+  expect(receipt).toMatchObject({
+    state: 'counted',
+    summary: { organization: '__proto__', reportId: '__proto__', successes: 6, failures: 6 },
+  });
+  const [sums] = [...store.sums.values()];
+  const types = [
+    '__proto__',
+    'constructor',
+    'toString',
+    'hasOwnProperty',
+    '\u202egpj.exe',
+    '\ufffd\ufffd[2J',
+  ];
+  expect(sums?.policies.map(({ type }) => type)).toEqual(types);
+  expect(sums?.failures.map(({ resultType }) => resultType)).toEqual(types);
+  expect(announced).toEqual(types);
+  const answers = failuresByKind(sums === undefined ? [] : [sums]);
+  expect(answers.map(({ resultType }) => resultType).sort()).toEqual(types.toSorted());
+  expect(
+    formatTable(
+      ['type'],
+      types.map((type) => [type]),
+    ),
+  ).not.toMatch(/\p{Bidi_C}/u);
 });
 
 describe('about a day', () => {
@@ -466,15 +549,17 @@ describe('sums', () => {
 
   test('stay small enough for an item, however many failures are told apart', () => {
     const long = 'x'.repeat(200);
+    // Three octets each.
+    const wide = '\uffff'.repeat(200);
     const details = Array.from({ length: 10_000 }, (_, at) => ({
-      resultType: `${at % 7_000}${long}`.slice(0, 100),
+      resultType: `${at % 7_000}${wide}`.slice(0, 100),
       sessions: 1,
-      receivingMxHostname: `${at}${long}`.slice(0, 200),
-      failureReasonCode: `${at}${long}`.slice(0, 200),
+      receivingMxHostname: `${at}${wide}`.slice(0, 200),
+      failureReasonCode: `${at}${wide}`.slice(0, 200),
     }));
     const mxHosts = Array.from({ length: 200 }, (_, at) => `${at}${long}`);
     const many = Array.from({ length: 200 }, (_, at) => ({
-      type: `type-${at}`,
+      type: `${at}${wide}`.slice(0, 50),
       domain: 'a.example',
       strings: [],
       mxHosts,

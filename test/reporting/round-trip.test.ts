@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createReportMailer } from '../../functions/adapters/aws/report-mailer.ts';
 import { createSignatureCheck } from '../../functions/adapters/net/check-signatures.ts';
+import { postReportRoutes } from '../../functions/handlers/post-report.ts';
 import { reportFileName } from '../../functions/protocol/tlsrpt/report.ts';
 import type { PolicyTally } from '../../functions/protocol/tlsrpt/tally.ts';
 import { buildDomainReport } from '../../functions/reporting/freeze-report.ts';
@@ -11,6 +12,7 @@ import type { FrozenPart } from '../../functions/reporting/ports.ts';
 import type { ReceiptEvent } from '../../functions/reporting/receive-ports.ts';
 import { receiveReport } from '../../functions/reporting/receive-report.ts';
 import type { ReportSums } from '../../functions/reporting/report-sums.ts';
+import { httpEvent } from '../handlers/http-event.ts';
 import { createMemoryReceipts } from './memory-receipts.ts';
 import { keyOf, keyRecords, resolverOf } from './report-mails.ts';
 
@@ -175,6 +177,35 @@ test('every recorded session is received, once, whatever was recorded by however
     ),
     { numRuns: 40 },
   );
+});
+
+test('what we post to a server, our own takes at its door and counts apart', async () => {
+  const details = [{ failure: { resultType: 'certificate-expired' }, sessions: 2 }] as const;
+  const applied = { type: 'sts', domain, strings: ['mode: testing'], mxHosts: [] } as const;
+  const own = { domains: [domain], mxHosts: [] };
+  const objects = new Map<string, Uint8Array>();
+  const put = async (key: string, octets: Uint8Array): Promise<void> =>
+    void objects.set(key, octets);
+  const post = postReportRoutes({ own, put, now: () => nowMs })['POST /tlsrpt'];
+  for (const { gzip } of await build([[{ policy: applied, successes: 5, failures: 2, details }]])) {
+    const headers = { 'content-type': 'application/tlsrpt+gzip' };
+    const answer = await post?.(httpEvent('POST /tlsrpt', { body: gzip, headers }));
+    expect(answer?.statusCode).toBe(200);
+  }
+  expect(objects.size).toBe(1);
+  const store = createMemoryReceipts();
+  for (const [rawKey, octets] of objects) {
+    const facts = { way: 'https', rawKey, octets, receivedAtMs: nowMs, isLastTry: false } as const;
+    const { receipt, sums } = await receiveReport(facts, {
+      store,
+      checkSignatures: async () => [],
+      own,
+      deadlineMs: nowMs,
+      announce: () => undefined,
+    });
+    expect(receipt).toMatchObject({ state: 'counted', way: 'https', deviations: [] });
+    expect(totals(sums)).toEqual({ successes: 5, failures: 2, detailed: 2, expired: 2 });
+  }
 });
 
 test('by the book: without a deviation', async () => {

@@ -282,6 +282,29 @@ test.each(deviations)('%s', (_why, change, noted, expected) => {
   expect(report).toMatchObject(expected);
 });
 
+test.each([
+  ['-1', undefined],
+  ['-0', 0],
+  ['1.5', undefined],
+  ['1e400', undefined],
+  ['9007199254740993', undefined],
+  ['9007199254740991', 100_000_000_000],
+  ['"12"', 12],
+  ['"-12"', undefined],
+  ['"1e3"', undefined],
+  ['true', undefined],
+  ['{"valueOf":1}', undefined],
+  ['null', undefined],
+])('a count of %s', (written, expected) => {
+  const text = JSON.stringify(base).replace(
+    '"total-successful-session-count":3',
+    `"total-successful-session-count":${written}`,
+  );
+  const [policy] = reportOf(text).report.policies;
+  // What is no count is not made up for: there was no session.
+  expect(Math.abs(policy?.successes ?? -1)).toBe(expected ?? 0);
+});
+
 test('without an id the same octets have the same, others another', () => {
   const { 'report-id': _id, ...rest } = base;
   const first = reportOf(rest).report.reportId;
