@@ -1,5 +1,5 @@
 /**
- * What is written in one turn, joined: one write, one TLS record or a few, no delay by Nagle's algorithm.
+ * What is written at once, joined: one write, one TLS record or a few, no delay by Nagle's algorithm.
  */
 
 /** Text is UTF-8 on the wire. */

@@ -46,9 +46,9 @@ export interface SmtpConnection {
   /** Puts a reply at the end of those that are due. */
   expect(awaited: AwaitedReply): void;
   /**
-   * Puts octets behind those that wait to leave. All of one turn of the event loop leave as one piece: so the reply to
-   * one message, the answer to it and what that leads to cost one write. Without effect on a connection that is not
-   * usable.
+   * Puts octets behind those that wait to leave. All that one event and its promises lead to leave as one piece: so the
+   * reply to one message, the answer to it and what comes of that cost one write. Without effect on a connection that is
+   * not usable.
    */
   write(octets: Piece): void;
   /** Calls back when the socket has all that was written so far; not if the connection ends before that. */
