@@ -3,6 +3,7 @@
  *
  * A job that is not done yet stays on the queue, hidden until its next attempt.
  */
+import { randomUUID } from 'node:crypto';
 import { MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import {
@@ -123,6 +124,7 @@ function createParts(environment: SendReportEnvironment): SendReportParts {
   return {
     settings,
     now,
+    newId: randomUUID,
     results: createReportResults(table),
     reports: createReportStates({
       ...table,

@@ -3,7 +3,6 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-4.4 RFC 8460 §4.4}
  */
-import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import type { ReportSettings } from '../environment.ts';
 import { normalizeDestination, selectTlsrptRecord } from '../protocol/tlsrpt/record.ts';
@@ -35,6 +34,8 @@ export interface FreezePorts {
   readonly lookUpRecord: LookUpRecord;
   readonly suppressed: ReadonlySet<string>;
   readonly settings: ReportSettings;
+  /** Letters, digits and hyphens, never the same twice: an organization may have several installations. */
+  readonly newId: () => string;
 }
 
 /**
@@ -63,7 +64,7 @@ export async function buildDomainReport(
     return found;
   }
   const destinations = distinct(found.map((uri) => placeDestination(uri, ports)));
-  const parts = buildParts({ ...job, ...ports.settings, policies });
+  const parts = buildParts({ ...job, ...ports.settings, policies, uniqueId: ports.newId() });
   return { kind: 'report', report: { ...job, parts, frozenAtMs: nowMs, destinations } };
 }
 
@@ -154,7 +155,7 @@ function placeDestination(uri: string, { settings, suppressed }: FreezePorts): D
     : { uri: place, state: 'pending', attempts: 0 };
 }
 
-type PartFacts = Omit<ReportFacts, 'reportId'> & { readonly domain: string };
+type PartFacts = Omit<ReportFacts, 'reportId'> & { readonly uniqueId: string };
 
 /** One part, or as many as keep each below the limit; a part has at least one policy. */
 function buildParts(facts: PartFacts): FrozenPart[] {
@@ -178,11 +179,9 @@ function toJson(facts: PartFacts, policies: ReportFacts['policies'], index: numb
   return Buffer.from(JSON.stringify(report));
 }
 
-/** Unique to day, domain, submitter and part, and the same whenever it is made. */
-function reportIdOf({ day, domain, contactInfo }: PartFacts, index: number): string {
-  const submitter = submitterOf(contactInfo);
-  const unique = createHash('sha256').update(`${domain} ${submitter}`).digest('hex').slice(0, 16);
-  return `${day}.${unique}${index === 0 ? '' : `.${index}`}@${submitter}`;
+/** RFC 8460 §4.4: unique, so that nobody takes the reports of two installations for one. Freezing keeps it. */
+function reportIdOf({ day, uniqueId, contactInfo }: PartFacts, index: number): string {
+  return `${day}.${uniqueId}${index === 0 ? '' : `.${index}`}@${submitterOf(contactInfo)}`;
 }
 
 /** One report for each policy, for a destination that does not take the whole; ids derived from its own. */

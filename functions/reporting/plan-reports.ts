@@ -14,8 +14,11 @@ const marginMs = 30 * 60_000;
 const portions = 16;
 const portionMs = 15 * 60_000;
 
-/** Days back that a planner looks which was not there in time. */
-const daysBack = 2;
+/**
+ * Days back that a planner looks which was not there in time. Results are kept for 14; what is a week old helps nobody to
+ * find a fault, and were no day left out for its age alone.
+ */
+const daysBack = 7;
 
 export interface PlanPorts {
   readonly results: Pick<ResultReader, 'domainsOf'>;

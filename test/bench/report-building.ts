@@ -1,4 +1,5 @@
 /** Builds all reports of a day in a process of its own, whose memory is limited as a function's is. */
+import { randomUUID } from 'node:crypto';
 import type { ReportSettings } from '../../functions/environment.ts';
 import { buildDomainReport } from '../../functions/reporting/freeze-report.ts';
 import { cpuSecondsSince } from './report.ts';
@@ -35,6 +36,7 @@ async function build(size: DaySize): Promise<Built> {
     lookUpRecord: async () => ({ kind: 'none', reason: 'never asked' }) as const,
     suppressed: new Set<string>(),
     settings: reportSettings,
+    newId: randomUUID,
   };
   const nowMs = Date.parse(`${day}T00:00:00Z`) + 86_400_000;
   const marks = new Set(

@@ -79,6 +79,7 @@ function handle(event: SQSEvent, over: Partial<SendReportParts> = {}) {
       destinations: [],
     },
     now: () => nowMs,
+    newId: () => '0123',
     ...over,
   };
   return instrumentHandler('send-report', (instruments) => sendReportHandler(parts, instruments))(

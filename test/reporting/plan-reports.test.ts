@@ -41,6 +41,7 @@ describe('a planner that was away', () => {
   test.each<[number, string]>([
     [600, 'ten hours'],
     [26 * 60, 'a day and more'],
+    [6 * 24 * 60 + 30, 'all but a week'],
   ])('for %i minutes does it all in one run', async (away, _reason) => {
     const stores = await withDomains(100);
     expect(await planReports(stores, minutes(away))).toBe(100);

@@ -40,6 +40,7 @@ async function build(written: readonly (readonly PolicyTally[])[]): Promise<read
       },
       lookUpRecord: async () => ({ kind: 'none', reason: 'never asked' }),
       suppressed: new Set(),
+      newId: () => '0123',
       settings: {
         organizationName: 'Sender',
         contactInfo: contact,

@@ -1,4 +1,5 @@
 /** Sending: every destination, at least once, one report id whatever happens, no longer than a day. */
+import { randomUUID } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ReportJson } from '../../functions/protocol/tlsrpt/report.ts';
@@ -59,6 +60,7 @@ const ports = (): SendPorts => ({
   lookUpRecord: async () => lookup,
   settings,
   now: () => nowMs,
+  newId: randomUUID,
 });
 
 async function recorded(record: string | undefined, ...policies: PolicyTally[]): Promise<void> {
@@ -359,6 +361,19 @@ describe('a function that dies', () => {
     await run();
     expect(kept()?.destinations[0]?.attempts).toBe(1);
   });
+});
+
+test('two installations of an organization report about a day and domain under two ids', async () => {
+  await recorded(`v=TLSRPTv1; rua=${mail}`, policy('enforce'));
+  await run();
+  stores = createMemoryReports();
+  await recorded(`v=TLSRPTv1; rua=${mail}`, policy('enforce'));
+  await run();
+  const ids = world.received.map(({ report }) => report.reportId);
+  expect(new Set(ids).size).toBe(2);
+  for (const id of ids) {
+    expect(id).toMatch(/^2026-11-23\.[0-9a-f-]{36}@sender\.example$/);
+  }
 });
 
 test('a report over ten megabytes is sent in parts', async () => {

@@ -15,6 +15,7 @@ import type { RecordedResults, ResultReader, ResultStore } from '../../reporting
 import { writeItems } from './batch-calls.ts';
 import type { Table } from './conditional-update.ts';
 import { type Item, itemReader, text } from './item.ts';
+import { createListedDomains, type DomainOfDay } from './listed-domains.ts';
 import { queryPages } from './query-pages.ts';
 import { removeAfter } from './report-expiry.ts';
 import { shardOf } from './shard.ts';
@@ -31,8 +32,8 @@ const domainShards = 8;
 /** A day is reported within two; what a planner missed can be looked into for this long. */
 const keptDays = 14;
 
-/** Domains that a process remembers to have listed. */
-const listedMax = 20_000;
+/** Domains that a process remembers to have listed: 15 MB. */
+const listedMax = 200_000;
 
 /** DynamoDB: 400 KB an item, of which a record may take 64 KB. */
 const gzipBytesMax = 320_000;
@@ -45,24 +46,21 @@ const plainBytesMax = 640;
 
 /** Both sides. `write` is one item for each of its results, and one more where a domain is new to this process. */
 export function createReportResults(options: Table): ResultStore & ResultReader {
-  const listed = new Set<string>();
+  const listed = createListedDomains(listedMax);
   return {
     write: async (results) => {
-      const isNew = ({ day, domain }: RecordedResults): boolean => !listed.has(`${day} ${domain}`);
       const domains = new Map(
-        results.filter(isNew).map(({ day, domain }) => [`${day} ${domain}`, { day, domain }]),
+        results
+          .filter((each) => !listed.has(each))
+          .map(({ day, domain }) => [`${day} ${domain}`, { day, domain }]),
       );
       await writeItems(options, [
         // The list first: results of a domain that is not on it would never be found.
         ...[...domains.values()].map(encodeDomain),
         ...results.map(encodeResults),
       ]);
-      if (listed.size > listedMax) {
-        listed.clear();
-      }
-      // Not copied: this is done for every batch of messages.
-      for (const key of domains.keys()) {
-        listed.add(key);
+      for (const domain of domains.values()) {
+        listed.add(domain);
       }
     },
     async *domainsOf(day) {
@@ -90,7 +88,7 @@ function resultsKey(day: UtcDay, domain: string, shard: number): string {
   return `results#${day}#${domain}#${shard}`;
 }
 
-function encodeDomain({ day, domain }: Pick<RecordedResults, 'day' | 'domain'>): WriteRequest {
+function encodeDomain({ day, domain }: DomainOfDay): WriteRequest {
   return put({
     key: text(`domains#${day}#${shardOf(domain, domainShards)}`),
     entry: text(domain),
@@ -146,7 +144,7 @@ function put(item: Item): WriteRequest {
 
 function decodeResults(
   item: Item,
-  { day, domain }: Pick<RecordedResults, 'day' | 'domain'>,
+  { day, domain }: DomainOfDay,
   tableName: string,
 ): RecordedResults {
   const reader = itemReader(item, `results of ${domain} on ${day} in table ${tableName}`);
