@@ -181,7 +181,7 @@ export const handler: LambdaHandler<SQSEvent, SQSBatchResponse> = instrumentHand
         client: dynamoDbClient(),
         tableName: environment.SEALPOST_REPORT_TABLE,
       }),
-      checkSignatures: createSignatureCheck(resolver, now),
+      checkSignatures: createSignatureCheck(resolver),
       own: environment.SEALPOST_REPORT_INBOX,
       readRaw: (key) => readRawReport(raw, key, mailBytesMax),
       now,

@@ -20,10 +20,18 @@ export interface CheckedSignature {
   readonly authorDomain?: string;
 }
 
+/** When; epoch milliseconds. */
+export interface SignatureTimes {
+  /** That by which a signature has expired or not (RFC 6376 §3.5, x=), however long the mail lay. */
+  readonly receivedAtMs: number;
+  /** For look-ups. */
+  readonly deadlineMs: number;
+}
+
 /** Verifies the DKIM signatures of a mail, each of them, as far as there are few. Never rejects for what is in it. */
 export type CheckSignatures = (
   mail: Uint8Array,
-  deadlineMs: number,
+  times: SignatureTimes,
 ) => Promise<readonly CheckedSignature[]>;
 
 /** `unknown`: ask again. */

@@ -149,7 +149,7 @@ type Refusal = Required<Pick<Receipt, 'state' | 'reason'>>;
 
 /** What comes by HTTPS has no signature: it is counted, and apart. */
 async function refuse(
-  { way, octets, isLastTry }: Arrival,
+  { way, octets, receivedAtMs, isLastTry }: Arrival,
   submitter: string,
   { checkSignatures, deadlineMs }: ReceivePorts,
 ): Promise<Refusal | undefined> {
@@ -159,7 +159,7 @@ async function refuse(
   if (way === 'https') {
     return undefined;
   }
-  const signatures = await checkSignatures(octets, deadlineMs);
+  const signatures = await checkSignatures(octets, { receivedAtMs, deadlineMs });
   const judgement = judgeSignatures(signatures, submitter);
   if (judgement.kind === 'unknown' && !isLastTry) {
     throw new TransportSecurityError('dns-server-failure', `a DKIM key of ${judgement.reason}`);

@@ -78,7 +78,7 @@ async function receive(
         store: isDown
           ? { ...store, keep: () => Promise.reject(new Error('down')) }
           : { ...store, ...over(written) },
-        checkSignatures: createSignatureCheck(resolver, () => nowMs),
+        checkSignatures: createSignatureCheck(resolver),
         own,
         readRaw: async (key) => objects[key],
         now: () => nowMs,

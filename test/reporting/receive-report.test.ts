@@ -49,7 +49,7 @@ function world(failing: readonly string[] = [], over: Partial<ReceiptStore> = {}
         { ...facts, octets, isLastTry: false, ...arrival },
         {
           store: { ...store, ...over },
-          checkSignatures: createSignatureCheck(resolver, () => nowMs),
+          checkSignatures: createSignatureCheck(resolver),
           own: { domains: ['company-y.example'], mxHosts: ['*.mx.company-y.example'] },
           deadlineMs: nowMs,
           announce: (failures) =>

@@ -88,7 +88,7 @@ async function send({ reportId, gzip }: FrozenPart): Promise<Buffer> {
 
 function receiver(): (octets: Buffer) => Promise<ReceiptEvent> {
   const store = createMemoryReceipts();
-  const checkSignatures = createSignatureCheck(resolverOf(keyRecords([key])), () => nowMs);
+  const checkSignatures = createSignatureCheck(resolverOf(keyRecords([key])));
   let arrivals = 0;
   return (octets) => {
     arrivals += 1;

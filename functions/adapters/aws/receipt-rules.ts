@@ -91,8 +91,11 @@ export function createReceiptRules(call: CallSes): ReceiptRules {
     },
     removeIfEmpty: async (set) => {
       const parameters = { RuleSetName: set };
-      const xml = await call('DescribeReceiptRuleSet', parameters);
-      if (xml.includes('<member>')) {
+      let rules = '';
+      const isThere = await unless(['RuleSetDoesNotExist'], async () => {
+        rules = await call('DescribeReceiptRuleSet', parameters);
+      });
+      if (!isThere || rules.includes('<member>')) {
         return;
       }
       if ((await activeSet()) === set) {

@@ -16,9 +16,9 @@ const signaturesMax = 10;
 type VerifyOptions = NonNullable<Parameters<typeof dkimVerify>[1]>;
 type VerifyResult = Awaited<ReturnType<typeof dkimVerify>>['results'][number];
 
-/** Makes the verifier. `now`: epoch milliseconds, for x=. */
-export function createSignatureCheck(resolver: Resolver, now: () => number): CheckSignatures {
-  return async (mail, deadlineMs) => {
+/** Makes the verifier. */
+export function createSignatureCheck(resolver: Resolver): CheckSignatures {
+  return async (mail, { receivedAtMs, deadlineMs }) => {
     const signatures = fieldValues(readHeaderFields(mail), 'DKIM-Signature').length;
     if (signatures === 0 || signatures > signaturesMax) {
       return [];
@@ -26,7 +26,7 @@ export function createSignatureCheck(resolver: Resolver, now: () => number): Che
     const { results, headerFrom } = await dkimVerify(
       Buffer.from(mail.buffer, mail.byteOffset, mail.byteLength),
       {
-        curTime: new Date(now()),
+        curTime: new Date(receivedAtMs),
         // RFC 8301 §3: neither rsa-sha1 nor RSA keys below 1024 bits.
         minBitLength: 1_024,
         rejectRsaSha1: true,

@@ -48,6 +48,7 @@ class FakeSes {
         this.sets.set(set ?? '', rules?.filter((name) => name !== form.get('RuleName')) ?? []);
         return '<R/>';
       case 'DescribeReceiptRuleSet':
+        this.refuse(rules === undefined, 'RuleSetDoesNotExist');
         return `<R><Rules>${rules?.map((name) => `<member><Name>${name}</Name></member>`).join('')}</Rules></R>`;
       case 'DeleteReceiptRuleSet':
         this.refuse(this.active === set, 'CannotDelete');
@@ -140,6 +141,14 @@ describe('the rule', () => {
     await ask(ses, 'Delete', 'sealpost/sealpost');
     expect(ses.active).toBe('sealpost');
     expect(ses.sets.get('sealpost')).toEqual(['other']);
+  });
+
+  test('is gone where somebody took the set away, and the stack may go too', async () => {
+    const ses = new FakeSes();
+    await ask(ses, 'Create');
+    ses.active = undefined;
+    ses.sets.clear();
+    expect(await ask(ses, 'Delete', 'sealpost/sealpost')).toMatchObject({ Status: 'SUCCESS' });
   });
 
   test('is made again in its place, and moves to the set that is active by now', async () => {

@@ -151,10 +151,7 @@ describe('our own receiver counts it', () => {
       { way: 'mail', rawKey: 'raw', octets: lastRaw(), receivedAtMs: nowMs, isLastTry: true },
       {
         store: createMemoryReceipts(),
-        checkSignatures: createSignatureCheck(
-          resolverOf(keyRecords([rsa, ed25519], service)),
-          () => nowMs,
-        ),
+        checkSignatures: createSignatureCheck(resolverOf(keyRecords([rsa, ed25519], service))),
         own: { domains: ['a.example'], mxHosts: [] },
         deadlineMs: nowMs,
         announce: () => undefined,

@@ -45,7 +45,7 @@ beforeAll(async () => {
       { way, rawKey, octets, receivedAtMs: nowMs + index, isLastTry: true },
       {
         store: installation.receipts,
-        checkSignatures: createSignatureCheck(resolverOf(keyRecords([org])), Date.now),
+        checkSignatures: createSignatureCheck(resolverOf(keyRecords([org]))),
         own: { domains: ['company-y.example'], mxHosts: [] },
         deadlineMs: nowMs,
         announce: () => undefined,
