@@ -92,7 +92,8 @@ export function judgePolicyLookup(
     return undefined;
   }
   const policy = stsPolicy(sts) ?? { type: 'sts', domain, strings: [], mxHosts: [] };
-  return { policy, failure: { resultType, failureReasonCode: failure.code } };
+  // RFC 8460 §4.4: an error code or error message; there is no host that it would be about.
+  return { policy, failure: { resultType, failureReasonCode: failure.reason || failure.code } };
 }
 
 function appliedPolicies(facts: SessionFacts): readonly AppliedPolicy[] {

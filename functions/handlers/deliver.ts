@@ -47,6 +47,12 @@ import { createTableRecorder } from './session-recorder.ts';
 /** Kept back at the end of an invocation, for settling and for metrics. */
 const marginMs = 15_000;
 
+/**
+ * For asking who wants reports, when the mail is settled: a function that waits delivers nothing. What is not known by
+ * then is kept, and asked again when reports are sent.
+ */
+const recordTimeMs = 20_000;
+
 /** What stays the same from invocation to invocation. */
 export interface DeliveryParts
   extends Omit<DeliveryContext, 'pool' | 'sessions' | 'deadlineMs' | 'contentDeadlineMs'> {
@@ -89,7 +95,7 @@ export function deliveryHandler(parts: DeliveryParts): LambdaHandler<SQSEvent, S
     } finally {
       await pool.close();
       // All is settled: what this takes is no message's time.
-      await recorder?.flush(deadlineMs);
+      await recorder?.flush(Math.min(deadlineMs, now() + recordTimeMs));
     }
   };
 }

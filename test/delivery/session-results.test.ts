@@ -344,4 +344,11 @@ describe('a policy that could not be had', () => {
   ])('%s', (_name, state, expected, _reason) => {
     expect(judgePolicyLookup('rcpt.example', state)?.failure?.resultType).toBe(expected);
   });
+
+  test('is told with what was wrong', () => {
+    expect(judgePolicyLookup('rcpt.example', { kind: 'unknown', failure })).toEqual({
+      policy: { type: 'sts', domain: 'rcpt.example', strings: [], mxHosts: [] },
+      failure: { resultType: 'sts-webpki-invalid', failureReasonCode: 'expired' },
+    });
+  });
 });

@@ -68,9 +68,11 @@ test('an id that is missing is derived from SQS, the same at every redelivery', 
 test('sessions are recorded, and written down when every message is settled', async () => {
   const harness = createHarness();
   const steps: string[] = [];
+  const deadlines: number[] = [];
   const recorder: SessionRecorder = {
     record: ({ domain, failure }) => steps.push(`${domain} ${failure?.sendingMtaIp}`),
-    flush: async () => {
+    flush: async (deadlineMs) => {
+      deadlines.push(deadlineMs - harness.nowMs);
       const state = (await harness.stores.messages.readDelivery(idOf(one), 'rcpt.example'))?.state;
       steps.push(`flush: ${state}`);
     },
@@ -79,6 +81,8 @@ test('sessions are recorded, and written down when every message is settled', as
   const reporting = { recorder, sendingMtaIp: '198.51.100.7' };
   await deliveryHandler({ ...harness.parts, reporting })(sqsEvent(one), quarterHour);
   expect(steps).toEqual(['rcpt.example 198.51.100.7', 'flush: finished']);
+  // Not a quarter of an hour, in which this function could deliver.
+  expect(deadlines).toEqual([20_000]);
 });
 
 test('a function with too little time says so instead of turning messages round in circles', async () => {
