@@ -45,7 +45,26 @@ const resultTypes: Readonly<Record<number, ResultType>> = {
   306: 'dane-required',
 };
 
-const text = z.string().max(1_000);
+/** What a datagram stands or falls by. */
+const name = z.string().max(1_000);
+
+/** A TXT record with ten long destinations; one that is cut would name others. */
+const record = z.string().max(10_000);
+
+/** What strangers chose is cut, and the session counts all the same. */
+const text = z.string().transform((value) => value.slice(0, 1_000));
+
+/** A TLSA record may hold a whole certificate; beyond this a policy is told without its texts. */
+const linesCharsMax = 32_000;
+
+const lines = z
+  .array(z.string())
+  .transform((each) =>
+    each.reduce((sum, { length }) => sum + length + 1, 0) > linesCharsMax ? [] : each,
+  );
+
+/** Errors of one session that are told. */
+const failuresMax = 100;
 
 const failureSchema = z.object({
   /** Result type. */
@@ -62,10 +81,10 @@ const failureSchema = z.object({
 
 const policySchema = z.object({
   'policy-type': z.int(),
-  'policy-domain': text.nullish(),
-  'policy-string': z.array(text).max(200).nullish(),
-  'mx-host': z.array(text).max(200).nullish(),
-  'failure-details': z.array(failureSchema).max(100).nullish(),
+  'policy-domain': name.nullish(),
+  'policy-string': lines.nullish(),
+  'mx-host': lines.nullish(),
+  'failure-details': z.array(failureSchema).nullish(),
   /** The final result: 0 for success, 1 for failure. */
   f: z.literal([0, 1]),
 });
@@ -73,8 +92,8 @@ const policySchema = z.object({
 const datagramSchema = z.object({
   /** Of the format. */
   dpv: z.literal('1'),
-  d: text,
-  pr: text,
+  d: name,
+  pr: record,
   policies: z.array(policySchema).min(1).max(20),
 });
 
@@ -103,7 +122,7 @@ export function readDatagram(value: unknown): DatagramSession {
  */
 function readTally(policy: ParsedPolicy, domain: string): PolicyTally {
   const isFailed = policy.f === 1;
-  const told = (policy['failure-details'] ?? []).map(readFailure);
+  const told = (policy['failure-details'] ?? []).slice(0, failuresMax).map(readFailure);
   const failures: readonly SessionFailure[] =
     isFailed && told.length === 0 ? [{ resultType: 'validation-failure' }] : told;
   const distinct = new Map(failures.map((failure) => [JSON.stringify(failure), failure]));

@@ -130,6 +130,32 @@ describe('a datagram', () => {
     expect(told(datagram(over))).toEqual(expected);
   });
 
+  test('counts however much strangers say', () => {
+    const certificate = `3 0 0 ${'ab'.repeat(2_000)}`;
+    const details = Array.from({ length: 200 }, (_, index) => ({ c: 205, f: `error ${index}` }));
+    const { tallies } = readDatagram(
+      datagram({
+        policies: [
+          { 'policy-type': 1, 'policy-string': [certificate], f: 0 },
+          { 'policy-type': 2, 'policy-string': Array(1_000).fill('mx: a.example'), f: 0 },
+          { 'policy-type': 2, 'policy-string': Array(4_000).fill('mx: a.example'), f: 0 },
+          { 'policy-type': 9, 'failure-details': [{ c: 205, h: 'x'.repeat(5_000) }], f: 1 },
+          { 'policy-type': 9, 'failure-details': details, f: 1 },
+        ],
+      }),
+    );
+    expect(tallies.map(({ policy }) => policy.strings.length)).toEqual([1, 1_000, 0, 0, 0]);
+    expect(tallies[0]?.policy.strings).toEqual([certificate]);
+    expect(tallies[3]?.details[0]?.failure.receivingMxHelo).toHaveLength(1_000);
+    expect(tallies.map(({ failures, details: told }) => [failures, told.length])).toEqual([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [1, 1],
+      [1, 100],
+    ]);
+  });
+
   test.each<[unknown, RegExp]>([
     [null, /the datagram: /],
     [[], /the datagram: /],
@@ -141,6 +167,7 @@ describe('a datagram', () => {
     [datagram({ policies: [{ 'policy-type': 2, f: 2 }] }), /policies\.0\.f: /],
     [datagram({ policies: Array.from({ length: 21 }, () => sts) }), /policies: /],
     [datagram({ d: 'x'.repeat(2_000) }), /d: /],
+    [datagram({ pr: `${record},${'x'.repeat(10_000)}` }), /pr: /],
   ])('%j is none', (value, message) => {
     expect(() => readDatagram(value)).toThrow(
       expect.objectContaining({ code: 'tlsrpt-invalid', message: expect.stringMatching(message) }),
