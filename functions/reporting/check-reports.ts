@@ -64,10 +64,11 @@ export async function checkReports(options: CheckReportsOptions): Promise<readon
   const today = utcDay(nowMs);
   const alarms: ReportAlarm[] = [];
   for (const domain of domains) {
-    const sums = await readSums(reader, domain, {
-      from: daysBefore(today, lookBackDays),
-      to: today,
-    });
+    const sums = await readSums(
+      { sumsOf: (...range) => withoutParticulars(reader.sumsOf(...range)) },
+      domain,
+      { from: daysBefore(today, lookBackDays), to: today },
+    );
     const told = await memory.toldShares(domain);
     const shares = findShares(sums, today, failurePercentMax).filter(
       ({ day, policyType }) => !told.has(`${day}#${policyType}`),
@@ -97,6 +98,19 @@ export async function readSums(
     all.push(...countedSums(portion, options));
   }
   return all;
+}
+
+/** What the looks need: a flood of signed reports, each as large as may be, does not fill the memory either. */
+async function* withoutParticulars(
+  portions: AsyncIterable<readonly ReportSums[]>,
+): AsyncGenerator<readonly ReportSums[]> {
+  for await (const portion of portions) {
+    yield portion.map(({ policies, ...rest }) => ({
+      ...rest,
+      policies: policies.map((policy) => ({ ...policy, mxHosts: [] })),
+      failures: [],
+    }));
+  }
 }
 
 /** The day that lies so many days before another. */

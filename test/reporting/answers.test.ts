@@ -1,4 +1,6 @@
 /** What operators are told of received reports. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -446,6 +448,30 @@ describe('each day', () => {
     expect(shareOf(await check(bad))).toEqual(['2026-11-22']);
     expect(failuresByKind(bad)[0]?.sessions).toBeCloseTo(200 * most, -3);
     expect(adviseEnforce('a.example', bad).evidence.failures).toBeCloseTo(200 * most, -3);
+  });
+
+  test('a flood of signed reports, full of particulars, does not fill the memory', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const heaps: number[] = [];
+    const store = createMemoryReceipts();
+    const sumsOf: MemoryReceipts['sumsOf'] = async function* flood() {
+      for (let portion = 0; portion < 200; portion += 1) {
+        yield Array.from({ length: 10 }, (_, at) => {
+          const failures = Array.from({ length: 100 }, (_none, kind) =>
+            failure({ reason: `${portion} ${at} ${kind} `.repeat(20) }),
+          );
+          return sums('2026-11-21', `r${portion}-${at}.example`, { failures });
+        });
+        if (portion === 0 || portion === 199) {
+          collectGarbage();
+          heaps.push(process.memoryUsage().heapUsed);
+        }
+      }
+    };
+    await check([], { store: { ...store, sumsOf } });
+    const [before = 0, after = 0] = heaps;
+    expect(after - before).toBeLessThan(10_000_000);
   });
 
   test('nobody raises an alarm by HTTPS', async () => {
