@@ -129,14 +129,8 @@ function countUpTo(mail: Uint8Array, text: string, max: number): number {
 /** Media types by which a part is a report (RFC 8460 §6.4, §6.5). */
 const ownTypes = new Set(['application/tlsrpt+gzip', 'application/tlsrpt+json']);
 
-/** Types of what may be anything. */
-const looseTypes = new Set([
-  'application/gzip',
-  'application/x-gzip',
-  'application/json',
-  'application/octet-stream',
-  'binary/octet-stream',
-]);
+/** Types of what may be JSON. What is gzip is so by its octets, whatever gateways call it. */
+const looseTypes = new Set(['application/json', 'application/octet-stream', 'binary/octet-stream']);
 
 /** Those that look like reports, the likeliest first. */
 function rankParts(attachments: readonly Attachment[]): readonly Attachment[] {
@@ -157,8 +151,8 @@ function rankOf({ mimeType, filename, content }: Attachment): number {
     return name.includes('!') ? 1 : 2;
   }
   const [first, second] = toOctets(content);
-  const isGzipOrJson = (first === 0x1f && second === 0x8b) || first === 0x7b;
-  return looseTypes.has(mimeType) && isGzipOrJson ? 3 : 4;
+  const isGzip = first === 0x1f && second === 0x8b;
+  return isGzip || (looseTypes.has(mimeType) && first === 0x7b) ? 3 : 4;
 }
 
 /** Bytes always: no encoding was asked for. */

@@ -70,6 +70,24 @@ const forms: readonly (readonly [string, MailForm, readonly string[]])[] = [
     ],
   ],
   [
+    'gzip under a type that a gateway made of it',
+    { partType: 'application/x-gzip-compressed', fileName: 'report.gz' },
+    ['mail: the part is application/x-gzip-compressed, not application/tlsrpt+gzip'],
+  ],
+  [
+    'JSON by its octets only',
+    { partType: 'application/json', fileName: null, content: plain },
+    [
+      'mail: the part is application/json, not application/tlsrpt+json',
+      'mail: the part has no file name',
+    ],
+  ],
+  [
+    'a name beside the type only',
+    { partType: 'text/x-any; name="report.json.gz"', fileName: null },
+    ['mail: the part is text/x-any, not application/tlsrpt+gzip'],
+  ],
+  [
     'multipart/mixed',
     { contentType: 'multipart/mixed; boundary="outer"' },
     ['mail: not multipart/report', 'mail: no report-type=tlsrpt'],
