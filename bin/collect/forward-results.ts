@@ -6,6 +6,9 @@ import type { Timers } from '../../functions/delivery/timers.ts';
 /** Results of one batch; the API takes five times as many. */
 const batchResultsMax = 100;
 
+/** Lambda takes six megabytes; a stranger's policy in each of a hundred datagrams would be more. */
+const batchOctetsMax = 4_000_000;
+
 /** So long results are gathered before they are forwarded. */
 const gatherMs = 5_000;
 
@@ -15,6 +18,7 @@ const pauseMsMax = 300_000;
 
 /** More than an hour of a busy server; what comes beyond it is counted and dropped. */
 const waitingMax = 100_000;
+const waitingOctetsMax = 100_000_000;
 
 /** What an attempt to forward came to; `later` may pass. */
 export type PostOutcome =
@@ -47,7 +51,8 @@ export interface Forwarder {
 /** Makes a forwarder. One batch is under way at a time, under one id until it is taken. */
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { now, timers, log } = options;
-  const waiting: { at: string; datagram: unknown }[] = [];
+  const waiting: WaitingResult[] = [];
+  let waitingOctets = 0;
   let dropped = 0;
   let isFinishing = false;
   let callOff: (() => void) | undefined;
@@ -63,7 +68,10 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   const forwardAll = async (): Promise<void> => {
     await pause(gatherMs);
     while (waiting.length > 0) {
-      await forwardOne({ id: options.newId(), results: waiting.splice(0, batchResultsMax) });
+      const taken = waiting.splice(0, countOfBatch(waiting));
+      waitingOctets -= octetsOf(taken);
+      const results = taken.map(({ at, datagram }) => ({ at, datagram }));
+      await forwardOne({ id: options.newId(), results });
       tellDropped();
       if (waiting.length < batchResultsMax) {
         await pause(gatherMs);
@@ -90,7 +98,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
   };
   const tellDropped = (): void => {
     if (dropped > 0) {
-      log(`${dropped} results are lost: more than ${waitingMax} wait`);
+      log(`${dropped} results are lost: too many wait, or too large ones`);
       dropped = 0;
     }
   };
@@ -107,11 +115,12 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         log(`not JSON, and dropped: a datagram of ${octets.length} octets`);
         return;
       }
-      if (waiting.length >= waitingMax) {
+      if (waiting.length >= waitingMax || waitingOctets + octets.length > waitingOctetsMax) {
         dropped += 1;
         return;
       }
-      waiting.push({ at: new Date(now()).toISOString(), datagram });
+      waiting.push({ at: new Date(now()).toISOString(), datagram, octets: octets.length });
+      waitingOctets += octets.length;
       run();
     },
     finish: async () => {
@@ -121,6 +130,30 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
       await running;
     },
   };
+}
+
+interface WaitingResult {
+  readonly at: string;
+  readonly datagram: unknown;
+  readonly octets: number;
+}
+
+function octetsOf(results: readonly WaitingResult[]): number {
+  return results.reduce((sum, { octets }) => sum + octets, 0);
+}
+
+/** How many of those that wait fit into one batch: one at the least. */
+function countOfBatch(waiting: readonly WaitingResult[]): number {
+  let count = 1;
+  let octets = waiting[0]?.octets ?? 0;
+  for (const next of waiting.slice(1, batchResultsMax)) {
+    octets += next.octets;
+    if (octets > batchOctetsMax) {
+      break;
+    }
+    count += 1;
+  }
+  return count;
 }
 
 function parse(octets: Buffer): unknown {

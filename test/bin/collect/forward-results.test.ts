@@ -140,7 +140,7 @@ test('more than an hour of results does not fill the memory', async () => {
     forwarder.add(datagram('a.example'));
   }
   await pass();
-  expect(lines).toEqual(['7 results are lost: more than 100000 wait']);
+  expect(lines).toEqual(['7 results are lost: too many wait, or too large ones']);
   expect(posted[0]?.results).toHaveLength(100);
 });
 
@@ -173,4 +173,33 @@ test('nothing to do is done', async () => {
   const { forwarder, posted } = bench(taken);
   await forwarder.finish();
   expect(posted).toEqual([]);
+});
+
+test('large results are fewer in a batch, so that they cost the others nothing', async () => {
+  const { forwarder, posted, pass } = bench(taken);
+  const large = Buffer.from(JSON.stringify({ d: 'a.example', x: 'x'.repeat(1_500_000) }));
+  const larger = Buffer.from(JSON.stringify({ d: 'a.example', x: 'x'.repeat(5_000_000) }));
+  for (const each of [large, large, large, larger, datagram('b.example')]) {
+    forwarder.add(each);
+  }
+  for (let round = 0; round < 4; round += 1) {
+    await pass();
+  }
+  expect(posted.map(({ results }) => results.length)).toEqual([2, 1, 1, 1]);
+});
+
+test('large results do not fill the memory, and make room when they have left', async () => {
+  const { forwarder, posted, pass, lines } = bench(taken);
+  const large = Buffer.from(JSON.stringify({ x: 'x'.repeat(4_999_992) }));
+  for (let count = 0; count < 25; count += 1) {
+    forwarder.add(large);
+  }
+  await pass();
+  expect(lines).toEqual(['5 results are lost: too many wait, or too large ones']);
+  forwarder.add(large);
+  for (let round = 0; round < 20; round += 1) {
+    await pass();
+  }
+  expect(posted).toHaveLength(21);
+  expect(lines).toHaveLength(1);
 });
