@@ -323,6 +323,17 @@ describe('each day', () => {
     expect(alarms.map(({ kind }) => kind)).toEqual(kinds);
   });
 
+  test('a silence is told of each day for three weeks, and then it is what is usual', async () => {
+    const daysTold: number[] = [];
+    for (let days = 1; days <= 40; days += 1) {
+      const on = daysBefore(today, -days);
+      const alarms = await check(upTo('x.example', today), { on });
+      daysTold.push(...(alarms.length > 0 ? [days] : []));
+    }
+    // The last report is of yesterday, so the third whole day without one is over for two days on the fourth.
+    expect([daysTold.at(0), daysTold.at(-1), daysTold.length]).toEqual([4, 23, 20]);
+  });
+
   test('one who reports now and then is not missed', async () => {
     expect(await check([...upTo('x.example', '2026-11-14'), ...upTo('y.example', today)])).toEqual(
       [],
