@@ -1,4 +1,7 @@
-/** The list of a day's domains: a process puts each on it once, as long as it can remember that. */
+/**
+ * Where results go: over many partitions, each by its id; and the list of a day's domains, on which a process puts each
+ * domain once, as long as it can remember that.
+ */
 import type { DynamoDBClient, WriteRequest } from '@aws-sdk/client-dynamodb';
 import { beforeEach, expect, test } from 'vitest';
 import { createListedDomains } from '../../../functions/adapters/aws/listed-domains.ts';
@@ -9,11 +12,14 @@ import type { ResultStore } from '../../../functions/reporting/ports.ts';
 const portion = 1_000;
 
 let listed: number;
+/** Of results, by partition. */
+let items: Map<string, number>;
 let isDown: boolean;
 let store: ResultStore;
 
 beforeEach(() => {
   listed = 0;
+  items = new Map();
   isDown = false;
   const send = async ({
     input,
@@ -27,6 +33,9 @@ beforeEach(() => {
       ({ PutRequest }) => PutRequest?.Item?.['key']?.S ?? '',
     );
     listed += keys.filter((key) => key.startsWith('domains#')).length;
+    for (const key of keys.filter((each) => each.startsWith('results#'))) {
+      items.set(key, (items.get(key) ?? 0) + 1);
+    }
     return {};
   };
   store = createReportResults({
@@ -50,6 +59,19 @@ async function listedOf(day: string, domains: number): Promise<number> {
   }
   return listed - before;
 }
+
+test('a domain that half of all mail goes to heats no partition', async () => {
+  for (let index = 0; index < 800; index += 1) {
+    await store.write([{ id: `r${index}`, day: '2026-11-23', domain: 'a.example', policies: [] }]);
+  }
+  expect(items.size).toBe(8);
+  expect(Math.max(...items.values())).toBeLessThan(150);
+  // A write that is tried again takes its own place.
+  const before = new Map(items);
+  await store.write([{ id: 'r0', day: '2026-11-23', domain: 'a.example', policies: [] }]);
+  expect([...items.keys()]).toEqual([...before.keys()]);
+  expect(listed).toBe(1);
+});
 
 test('30,000 domains are listed once a day', async () => {
   expect(await listedOf('2026-11-23', 30_000)).toBe(30_000);
