@@ -4,6 +4,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { isKnownType } from '../../bin/local/resource-types.ts';
 import { checkReportsHandler } from '../../functions/handlers/check-reports.ts';
 import { instrumentHandler } from '../../functions/handlers/middleware.ts';
 import {
@@ -80,6 +81,15 @@ test.each([
   const app = createApp({ replace: { reportInbox }, validate: true });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   expect(() => app.synth()).not.toThrow();
+});
+
+test('the local cloud knows all that it is made of', () => {
+  const { Resources: resources } = full.inbox.toJSON() as {
+    readonly Resources: Readonly<Record<string, { readonly Type: string }>>;
+  };
+  const types = [...new Set(Object.values(resources).map(({ Type }) => Type))];
+  expect(types).toContain('AWS::CloudWatch::Alarm');
+  expect(types.filter((type) => !isKnownType(type))).toEqual([]);
 });
 
 describe('mail', () => {
