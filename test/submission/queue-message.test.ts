@@ -111,4 +111,20 @@ describe('hashQueueMessage', () => {
       hashQueueMessage(message),
     );
   });
+
+  test('is another one for each content, inline or not, and for each redacted form', () => {
+    const message = parse(minimal);
+    const contents = [
+      { data: 'QUJD' },
+      { data: 'QUJDREVG' },
+      { data: 'REVGR0hJ' },
+      { bucket: 'QUJD', key: 'REVG' },
+      { bucket: 'QUJDREVG', key: '' },
+    ];
+    const messages = contents.flatMap((content) => [
+      { ...message, content },
+      ...contents.map((redacted) => ({ ...message, content, redacted })),
+    ]);
+    expect(new Set(messages.map(hashQueueMessage)).size).toBe(messages.length);
+  });
 });
