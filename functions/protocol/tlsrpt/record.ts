@@ -3,6 +3,7 @@
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc8460.html#section-3 RFC 8460 §3}
  */
+import { parseDomainName } from '../domain-name.ts';
 import { TransportSecurityError } from '../errors.ts';
 import { isMailbox } from '../smtp/mailbox.ts';
 import { selectTextRecord, splitTextRecord } from '../text-record.ts';
@@ -143,7 +144,19 @@ export function normalizeDestination(uri: string): string {
   const { address } = destination;
   const at = address.lastIndexOf('@');
   // Domains are the same in any case; a local part is for its own domain to read (RFC 5321 §2.4).
-  return `mailto:${address.slice(0, at)}${address.slice(at).toLowerCase()}`;
+  return `mailto:${address.slice(0, at)}@${toAsciiDomain(address.slice(at + 1))}`;
+}
+
+/** SES tells of bounces by A-labels. */
+function toAsciiDomain(domain: string): string {
+  try {
+    return parseDomainName(domain);
+  } catch (error) {
+    if (error instanceof TransportSecurityError) {
+      return domain.toLowerCase();
+    }
+    throw error;
+  }
 }
 
 /** RFC 6068 §2: one address, percent-encoded; header fields behind "?" are not for the sender of a report to obey. */

@@ -131,6 +131,11 @@ test.each([
   ['mailto:tls@example.com', 'mailto:tls@example.com', 'as it is'],
   ['MAILTO:a%62c@Example.COM?subject=x', 'mailto:abc@example.com', 'RFC 6068 §2'],
   ['mailto:TLS@example.com', 'mailto:TLS@example.com', 'local parts have their case'],
+  [
+    'mailto:a@b%C3%BCcher.example',
+    'mailto:a@xn--bcher-kva.example',
+    'as SES tells of it when a report comes back',
+  ],
   ['HTTPS://Example.com:443/a%7E', 'https://example.com/a%7E', 'RFC 3986 §6.2'],
   ['ftp://example.com', 'ftp://example.com', 'no destination'],
 ])('%s is compared as %s: %s', (uri, normal, _reason) => {
