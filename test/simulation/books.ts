@@ -10,7 +10,7 @@ import type { ControlLedger } from './control-ledger.ts';
 import { type Account, type HandedIn, judgeEnd } from './ends.ts';
 import type { Item } from './expressions.ts';
 import { createPolicyLedger } from './known-policies.ts';
-import { authorOf, contentMark, type MessageSpec, readAddress } from './messages.ts';
+import { authorOf, contentMark, isNeverThere, type MessageSpec, readAddress } from './messages.ts';
 import type { Arrival } from './network.ts';
 import { createOperatorRequests, type OperatorRequests } from './operator-requests.ts';
 import { judgeChannel } from './oracle.ts';
@@ -30,6 +30,8 @@ export interface Books {
   deadLettered(body: string, reason: string): void;
   /** An operator asked that a dead letter be given up: it may be, and its sender is told where it can be read. */
   letterGivenUp(body: string): void;
+  /** A sender was to be told, and what he sent was gone. */
+  bodyLost(id: string): void;
   /** Remembers which record is whose. */
   recorded(body: string, spec: MessageSpec): void;
   /** What the client of a message that came by HTTP heard of it in the end. */
@@ -84,6 +86,8 @@ export function createBooks(options: BookOptions): Books {
   const deadLettered = new Set<number>();
   const givenUp = new Set<number>();
   const heardOf = new Map<number, HandedIn>();
+  /** Ids of rows whose body never was in the bucket: of dead letters that an operator took up, and did not end. */
+  const neverThere = new Set<string>();
   const policies = createPolicyLedger(nowMs);
   const signatures = createSignatureCheck((what) => violate(what));
   const violations: string[] = [];
@@ -235,6 +239,11 @@ export function createBooks(options: BookOptions): Books {
       }
       givenUp.add(spec.number);
     },
+    bodyLost: (id) => {
+      if (!neverThere.has(id)) {
+        violate(`the body of ${id} was gone when its sender was to be told`);
+      }
+    },
     handedIn: (spec, heard) => {
       heardOf.set(spec.number, heard);
     },
@@ -253,6 +262,9 @@ export function createBooks(options: BookOptions): Books {
       }
     },
     rowWritten: (item) => {
+      if (isNeverThere(item['content']?.S ?? '')) {
+        neverThere.add(item['id']?.S ?? '');
+      }
       rows.written(item);
       requests.written(item);
     },

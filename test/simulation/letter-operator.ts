@@ -65,14 +65,7 @@ async function dealWithLetters(run: Run, books: Books): Promise<void> {
 
 function createContext(run: Run, process: SimulatedProcess): DeadLetterContext {
   const { dynamoDb, sqs } = createClients(run.cloud, process, run.weather);
-  const { settings, ports } = createQueueContext(
-    {
-      ...run,
-      // Whose body is lost is a dead letter for that.
-      observe: (event) => event.kind === 'content-lost' || run.observe(event),
-    },
-    process,
-  );
+  const { settings, ports } = createQueueContext(run, process);
   return {
     settings,
     ports,

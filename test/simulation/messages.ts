@@ -180,5 +180,12 @@ export function recordOf(spec: MessageSpec, place: ContentPlace): string {
 function lostPlace(place: ContentPlace): ContentPlace {
   return 'upload' in place
     ? { upload: place.upload.replace(/^0/, 'x') }
-    : { ...place, key: `${place.key}-lost` };
+    : { ...place, key: `${place.key}${lostSuffix}` };
+}
+
+const lostSuffix = '-lost';
+
+/** Whether a reference, as JSON, is to an object that never was. */
+export function isNeverThere(reference: string): boolean {
+  return reference.includes(`${lostSuffix}"`);
 }

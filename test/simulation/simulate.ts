@@ -4,7 +4,7 @@
  */
 import type { DeliveryEvent } from '../../functions/delivery/events.ts';
 import { deliverySettings } from '../delivery-settings.ts';
-import { createBooks, type Summary } from './books.ts';
+import { type Books, createBooks, type Summary } from './books.ts';
 import { arrivalMs, dayMs, hourMs, startMs } from './calendar.ts';
 import { type Chance, createChance } from './chance.ts';
 import { createVirtualClock } from './clock.ts';
@@ -93,7 +93,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     sinceMs,
     weather: options.isCalm === true ? { chance, failing: () => 0 } : createWeather(clock, chance),
     settings: settingsFor(world, rules),
-    observe: (event) => noteEvent(event, counts, books.violate),
+    observe: (event) => noteEvent(event, counts, books),
     spoil: options.spoil ?? {},
   };
   const wake = startPolling(run, options);
@@ -135,20 +135,16 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   };
 }
 
-function noteEvent(
-  event: DeliveryEvent,
-  counts: { faults: number },
-  violate: (what: string) => void,
-): void {
+function noteEvent(event: DeliveryEvent, counts: { faults: number }, books: Books): void {
   if (event.kind === 'content-lost') {
-    violate(`the body of ${event.id} was gone when its sender was to be told`);
+    books.bodyLost(event.id);
   }
   if (event.kind !== 'fault') {
     return;
   }
   counts.faults += 1;
   if (event.error instanceof TypeError || event.error instanceof RangeError) {
-    violate(`a bug: ${event.error.stack?.slice(0, 600)}`);
+    books.violate(`a bug: ${event.error.stack?.slice(0, 600)}`);
   }
 }
 
