@@ -22,6 +22,7 @@ import {
 import {
   type Command,
   CommandFailure,
+  decisionOptions,
   parseArguments,
   readChecked,
   readEnd,
@@ -50,11 +51,8 @@ Status: 0 done; 65 refused; 66 there is none; 64 wrong usage; 75 AWS does not an
 
 const options = {
   ...installationOptions,
+  ...decisionOptions,
   policy: { type: 'string' },
-  reason: { type: 'string' },
-  days: { type: 'string' },
-  expires: { type: 'string' },
-  author: { type: 'string' },
 } as const;
 
 /** Runs the command; resolves to its exit status. */

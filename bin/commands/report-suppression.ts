@@ -20,6 +20,7 @@ import {
 import {
   type Command,
   CommandFailure,
+  decisionOptions,
   parseArguments,
   readChecked,
   readEnd,
@@ -45,13 +46,7 @@ ${installationUsage}
 Status: 0 done; 65 refused; 66 there is none; 64 wrong usage; 75 AWS does not answer; 78 no installation.
 `;
 
-const options = {
-  ...installationOptions,
-  reason: { type: 'string' },
-  days: { type: 'string' },
-  expires: { type: 'string' },
-  author: { type: 'string' },
-} as const;
+const options = { ...installationOptions, ...decisionOptions } as const;
 
 /** Runs the command; resolves to its exit status. */
 export const runSuppression: Command = withActions(usage, { add, list, remove });

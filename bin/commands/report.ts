@@ -41,7 +41,8 @@ const usage = `usage: sealpost report list [--state STATE] [--days N]
 
 TLS reports that others sent about our domains (RFC 8460). list tells what came, and show what it says. sessions, failures
 and reporters add up what is counted: per day and type of policy; by type and MX host, with who saw it how often, and the
-first of those days on which it was seen; by who reports. enforce answers whether the policy may be switched from testing to enforce, and with what evidence.
+first of those days on which it was seen; by who reports. enforce answers whether the policy may be switched from testing
+to enforce, and with what evidence.
 
   --days N                   how far back, 1 to 395 (list 7, enforce 60, others 30)
   --state STATE              only what is counted, unverified, foreign, untimely or unreadable

@@ -105,6 +105,14 @@ export function readWhole(
   return value;
 }
 
+/** For `parseArgs`: what somebody decides for a while, and why. */
+export const decisionOptions = {
+  reason: { type: 'string' },
+  days: { type: 'string' },
+  expires: { type: 'string' },
+  author: { type: 'string' },
+} as const;
+
 /**
  * When something ends, by one of `--days` (from now, up to `daysMax`) and `--expires`; the latter as written, unchecked.
  *
