@@ -10,23 +10,27 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { vi } from 'vitest';
 
+/** Reads the offset anew each time: a process that lives through a jump must not go by the time before it. */
 const clockModule = `
-import { readFileSync } from 'node:fs';
-const offsetMs = Number(readFileSync(new URL('./offset', import.meta.url), 'utf8'));
+import { openSync, readSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+const file = openSync(fileURLToPath(new URL('./offset', import.meta.url)));
+const digits = Buffer.alloc(16);
 const RealDate = Date;
-const now = RealDate.now;
+const realNow = RealDate.now;
+const now = () => realNow() + Number(digits.toString('latin1', 0, readSync(file, digits, 0, digits.length, 0)));
 globalThis.Date = class extends RealDate {
   constructor(...args) {
-    super(...(args.length === 0 ? [now() + offsetMs] : args));
+    super(...(args.length === 0 ? [now()] : args));
   }
   static now() {
-    return now() + offsetMs;
+    return now();
   }
 };
 `;
 
 export interface JumpingClock {
-  /** Puts the clock forward: at once for this process, for a function when its next process starts. */
+  /** Puts the clock forward, first for the functions and then for this process, which shows them what is visible again. */
   jump(ms: number): Promise<void>;
   stop(): Promise<void>;
 }
@@ -46,9 +50,13 @@ export async function startJumpingClock(templates: readonly string[]): Promise<J
   const directory = await mkdtemp(join(tmpdir(), 'sealpost-clock-'));
   const module = join(directory, 'clock.mjs');
   let offsetMs = 0;
-  const write = (): Promise<void> => writeFile(join(directory, 'offset'), String(offsetMs));
+  const file = join(directory, 'offset');
+  // Of one length, and into the file as it is: a reader finds one number or the other.
+  const write = (ms: number): Promise<void> =>
+    writeFile(file, String(ms).padStart(16, '0'), { flag: 'r+' });
   await writeFile(module, clockModule);
-  await write();
+  await writeFile(file, '');
+  await write(offsetMs);
   for (const file of templates) {
     const template = JSON.parse(await readFile(file, 'utf8')) as Template;
     for (const { Type, Properties } of Object.values(template.Resources)) {
@@ -64,8 +72,8 @@ export async function startJumpingClock(templates: readonly string[]): Promise<J
   const spy = vi.spyOn(Date, 'now').mockImplementation(() => now() + offsetMs);
   return {
     jump: async (ms) => {
+      await write(offsetMs + ms);
       offsetMs += ms;
-      await write();
     },
     stop: async () => {
       spy.mockRestore();

@@ -114,9 +114,10 @@ test(`the books balance whatever is killed (KILL_SEED=${seed})`, { timeout: 480_
   let rows = await readRows();
   for (let round = 1; round <= roundsMax && !isDone(rows); round += 1) {
     await playRound(round <= killRounds ? killsPerRound : 0, killed);
-    // What the dead had in their hands comes back when leases and invisibility end.
-    await clock.jump(roundMs);
+    // Before the jump and not after it: what the dead had in their hands comes back when leases and invisibility end,
+    // and whoever takes it then must live to deliver it.
     killed.push(...(await killAll()));
+    await clock.jump(roundMs);
     rows = await readRows();
   }
   const books = closeBooks(killed);
@@ -249,7 +250,7 @@ async function killOne(functionName: 'Deliver' | 'Requeue'): Promise<readonly Ki
   return victim === undefined ? [] : [victim];
 }
 
-/** So that all that run from now on go by the clock as it is. */
+/** So that nobody is at work while hours pass: what he has begun would be somebody else's before he ends it. */
 async function killAll(): Promise<readonly Killed[]> {
   const victims = await Promise.all((await findFunctionProcesses()).map(killProcess));
   return victims.flatMap((victim) => victim ?? []);
