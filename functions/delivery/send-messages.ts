@@ -18,6 +18,12 @@ import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 /** Kept back for settling after the last reply, out of the time that the invocation has. */
 export const settlingMs = 10_000;
 
+/**
+ * Messages that one channel has in hand: the one whose end is awaited, the one whose MAIL rides behind it, and one that is
+ * claimed and read meanwhile. So a peer that answers sooner than our stores do finds the next envelope behind each content.
+ */
+const inHandMax = 3;
+
 interface Sending {
   readonly plan: DeliveryPlan;
   readonly log: HostLog;
@@ -30,15 +36,12 @@ interface Sending {
 /**
  * Sends until the source is empty, the channel unusable or the time over. Resolves, when all that was sent is settled,
  * to whether the address is worth another channel: this one carried a message, or still can.
- *
- * Two messages are under way at the most: the one whose end is awaited, and the one whose MAIL rides behind it. More
- * would only be claimed to no purpose.
  */
 export async function sendMessages(opened: OpenedChannel, sending: Sending): Promise<boolean> {
   const { source, context } = sending;
   const deadlineMs = context.deadlineMs - settlingMs;
   let carried = false;
-  let previous: Promise<void> = Promise.resolve();
+  const inHand: Promise<void>[] = [];
   while (opened.channel.usable && context.ports.now() < context.contentDeadlineMs) {
     const claimed = await source.next();
     if (claimed === undefined) {
@@ -56,10 +59,12 @@ export async function sendMessages(opened: OpenedChannel, sending: Sending): Pro
     });
     // A bug in it is met below, and must not end the process meanwhile.
     handled.catch(() => {});
-    await previous;
-    previous = handled;
+    inHand.push(handled);
+    if (inHand.length === inHandMax) {
+      await inHand.shift();
+    }
   }
-  await previous;
+  await Promise.all(inHand);
   // Another lane may have taken the message that this channel was opened for, and may give it back yet.
   return carried || opened.channel.usable;
 }

@@ -74,7 +74,10 @@ function openerFor(target: Target): OpenChannel {
   });
 }
 
-/** The channel as delivery uses it: two transactions under way, the second riding behind the end of the first. */
+/** As many as delivery has in hand over one channel. */
+const inHandMax = 3;
+
+/** The channel as delivery uses it: each transaction rides behind the end of the one before, and a third waits its turn. */
 function createOurs(target: Target, content: Buffer): Client {
   const openChannel = openerFor(target);
   const address: ChannelTarget = {
@@ -94,13 +97,16 @@ function createOurs(target: Target, content: Buffer): Client {
   let kept: Promise<Channel> | undefined;
   let opened = 0;
   const send = async (channel: Channel, count: number): Promise<void> => {
-    let previous: Promise<TransactionResult> | undefined;
+    const inHand: Promise<TransactionResult>[] = [];
     for (let sent = 0; sent < count; sent += 1) {
-      const next = channel.transact(transaction, deadlineMs());
-      expectDelivered(await previous);
-      previous = next;
+      inHand.push(channel.transact(transaction, deadlineMs()));
+      if (inHand.length === inHandMax) {
+        expectDelivered(await inHand.shift());
+      }
     }
-    expectDelivered(await previous);
+    for (const last of inHand) {
+      expectDelivered(await last);
+    }
   };
   return {
     sendKept: async (count) => {

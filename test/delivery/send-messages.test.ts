@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Channel } from '../../functions/delivery/channel.ts';
 import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
@@ -5,7 +6,9 @@ import type { ClaimSource } from '../../functions/delivery/claim-messages.ts';
 import { createHostLog } from '../../functions/delivery/host-log.ts';
 import type { DeliveryPlan } from '../../functions/delivery/plan-delivery.ts';
 import { sendMessages } from '../../functions/delivery/send-messages.ts';
-import { createHarness } from './harness.ts';
+import { deferredFor } from '../../functions/protocol/smtp/recipient-result.ts';
+import type { RecipientResult } from '../../functions/protocol/smtp/transaction.ts';
+import { alike, createHarness, delivered, type Harness, mxOf, record } from './harness.ts';
 
 const plan: DeliveryPlan = {
   kind: 'none',
@@ -50,3 +53,78 @@ test.each([
     expect(await sendMessages(opened, sending)).toBe(expected);
   },
 );
+
+/** What a channel has in hand, each to be answered by the test. */
+interface Held {
+  readonly id: string;
+  readonly answer: (result: RecipientResult, sessionLost?: boolean) => void;
+}
+
+/** Has the harness's peers answer only when told to. */
+function holdAnswers(harness: Harness): Held[] {
+  const held: Held[] = [];
+  const { openChannel } = harness.parts.ports;
+  const holding: typeof openChannel = async (...asked) => {
+    const channel = { ...(await openChannel(...asked)), usable: true };
+    return Object.assign(channel, {
+      transact: (transaction: Parameters<Channel['transact']>[0]) =>
+        new Promise((resolve) => {
+          const answer: Held['answer'] = (result, sessionLost = false) => {
+            channel.usable &&= !sessionLost;
+            const contentSent = sessionLost ? 'none' : 'complete';
+            resolve(alike(transaction, result, { sessionLost, contentSent }));
+          };
+          held.push({ id: transaction.mailFrom, answer });
+        }),
+    });
+  };
+  Object.assign(harness.parts.ports, { openChannel: holding });
+  return held;
+}
+
+const ids = (held: readonly Held[]): string[] => held.map(({ id }) => id);
+
+test('a channel has three messages in hand, so that the third is claimed and read by the time its turn comes', async () => {
+  const harness = createHarness();
+  const held = holdAnswers(harness);
+  const { claim, ...messages } = harness.stores.messages;
+  let claims = 0;
+  const counted: typeof claim = (request) => {
+    claims += 1;
+    return claim(request);
+  };
+  Object.assign(harness.parts.ports, { messages: { ...messages, claim: counted } });
+  const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}@sender.example`);
+  const run = harness.deliver(...names.map((mailFrom) => record({ mailFrom })));
+  for (let answered = 0; answered < names.length; answered += 1) {
+    await turn();
+    const inHand = Math.min(answered + 3, names.length);
+    expect({ inHand: ids(held), claims }).toEqual({
+      inHand: names.slice(0, inHand),
+      claims: inHand,
+    });
+    held[answered]?.answer(delivered);
+  }
+  expect(await run).toEqual([]);
+});
+
+test('all that a channel had in hand when it was lost goes over the next one, once', async () => {
+  const harness = createHarness();
+  harness.mx.set('rcpt.example', mxOf('mx1.rcpt.example', 'mx2.rcpt.example'));
+  const held = holdAnswers(harness);
+  const names = ['a', 'b', 'c', 'd'].map((name) => `${name}@sender.example`);
+  const run = harness.deliver(...names.map((mailFrom) => record({ mailFrom })));
+  await turn();
+  for (const { answer } of held.splice(0)) {
+    answer(deferredFor('connection-lost', 'closed by the peer'), true);
+  }
+  await turn();
+  const again: string[] = [];
+  for (let next = held.shift(); next !== undefined; next = held.shift()) {
+    again.push(next.id);
+    next.answer(delivered);
+    await turn();
+  }
+  expect(again.sort()).toEqual(names);
+  expect(await run).toEqual([]);
+});
