@@ -36,6 +36,7 @@ export function createAttemptStores(
         attempt.whys.push(why);
         return true;
       },
+      park: async () => false,
       release: async () => {},
       shareContent: async () => {},
       leaveContent: async () => false,

@@ -1,5 +1,11 @@
 /** Messages and what waits, for people. */
-import type { DeliveryRow, WaitingDelivery } from '../../functions/delivery/stored-delivery.ts';
+import type { Cancellation } from '../../functions/delivery/ports.ts';
+import type {
+  AdvanceNote,
+  DeliveryRow,
+  HeldNote,
+  WaitingDelivery,
+} from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import type { ActResult } from '../../functions/operating/act-on-queue.ts';
 import type { ListedDeadLetter } from '../../functions/operating/dead-letters.ts';
@@ -39,7 +45,11 @@ export function formatMessage({ id, whole, parts, omittedParts }: ShownMessage):
     ['expires', whole && formatTime(whole.expiresAt)],
     ['bytes', whole && String(whole.bytes)],
   ]);
-  const begun = new Set(parts.flatMap((part) => part.deliveries.map(({ domain }) => domain)));
+  const begun = new Set(
+    parts.flatMap(({ deliveries, advance }) =>
+      [...deliveries, ...advance].map(({ domain }) => domain),
+    ),
+  );
   const untouched = (whole?.parts ?? [])
     .filter(({ domain }) => !begun.has(domain))
     .map(({ domain, id: partId, demand, demandReason, recipients }) =>
@@ -60,24 +70,55 @@ export function formatMessage({ id, whole, parts, omittedParts }: ShownMessage):
   ].join('\n\n');
 }
 
-function formatPart({ deliveries, actions, truncated }: StoredMessage): string[] {
+function formatPart({ id, deliveries, advance, actions, truncated }: StoredMessage): string[] {
   return [
     ...deliveries.map((row) =>
       [formatDelivery(row), ...actions.filter(isOf(row)).map(formatAction)].join('\n'),
+    ),
+    ...advance.map((note) =>
+      [formatAdvance(id, note), ...actions.filter(isOf(note)).map(formatAction)].join('\n'),
     ),
     ...(truncated ? ['some of it is left out for want of room'] : []),
   ];
 }
 
-function isOf({ domain }: DeliveryRow): (each: { readonly domain: string }) => boolean {
+function isOf({
+  domain,
+}: Pick<DeliveryRow, 'domain'>): (each: { readonly domain: string }) => boolean {
   return (each) => each.domain === domain;
 }
 
-function formatDelivery(row: DeliveryRow): string {
-  const { id, domain, state, attempt, demand, held, recipients, envelope } = row;
-  const states = { attempting: 'being tried', deferred: 'waiting', finished: 'finished' };
+/** A delivery of which only the queue has more. */
+function formatAdvance(id: string, { domain, held, cancelled, demand }: AdvanceNote): string {
   return [
-    printable(`${domain}: ${held === undefined ? states[state] : 'held'}, attempt ${attempt}`),
+    printable(`${domain}: not begun${formatStop({ held, cancelled })}`),
+    formatFacts([
+      ['  id', id],
+      ['  demand', demand && `${demand.demand}: ${demand.demandReason}`],
+    ]),
+  ].join('\n');
+}
+
+function formatStop({
+  held,
+  cancelled,
+}: {
+  readonly held: HeldNote | undefined;
+  readonly cancelled: Cancellation | undefined;
+}): string {
+  if (cancelled !== undefined) {
+    return `, cancelled by ${cancelled.author}: ${cancelled.reason}`;
+  }
+  return held === undefined ? '' : `, held by ${held.author}: ${held.reason}`;
+}
+
+function formatDelivery(row: DeliveryRow): string {
+  const { id, domain, state, attempt, demand, held, cancelled, recipients, envelope } = row;
+  const states = { attempting: 'being tried', deferred: 'waiting', finished: 'finished' };
+  const stopped = held === undefined ? states[state] : 'held';
+  const is = cancelled === undefined ? stopped : 'cancelled';
+  return [
+    printable(`${domain}: ${is}, attempt ${attempt}`),
     formatFacts([
       ['  id', id],
       ['  from', `<${envelope.mailFrom}>`],
@@ -120,17 +161,18 @@ export function formatAttempts(attempts: readonly WhyRecord[]): string {
 }
 
 /** What an action came to. */
-export function formatResult(action: string, { done, skipped }: ActResult): string {
+export function formatResult(action: string, { done, noted = 0, skipped }: ActResult): string {
   const reasons = {
     unknown: 'not known',
     finished: 'finished',
     busy: 'being tried at this moment',
-    queued: 'in the delivery queue for its first attempt',
+    queued: 'in the delivery queue already',
     held: 'held',
     'not-held': 'not held',
   };
   return [
     `${action}: ${done} done`,
+    ...(noted === 0 ? [] : [`noted for when its first attempt begins: ${noted}`]),
     ...skipped.map(({ reason, count, untilMs, examples }) => {
       const until = untilMs === undefined ? '' : ` until ${formatTime(untilMs)} at the latest`;
       const named = examples.map(({ id, domain }) => [id, domain].filter(Boolean).join(' to '));

@@ -40,15 +40,16 @@ const usage = `usage: sealpost queue list [--domain D] [--sender A] [--held] [--
        sealpost queue retry|release WHICH
        sealpost queue hold WHICH --reason TEXT
        sealpost queue cancel WHICH --reason TEXT [--no-bounce]
-       sealpost queue override ID --demand require|default|optional --reason TEXT
+       sealpost queue override ID [--domain D] --demand require|default|optional --reason TEXT
        sealpost queue dead list|redrive|bounce (see sealpost queue dead --help)
 
 Lists have what waits: deliveries that were put off or are held, oldest first. retry sends the next attempt to the queue
 now. hold lets no further attempt begin, until release. cancel gives up whoever is pending and tells the sender, unless
 --no-bounce. override sets what one message demands of its channels, whatever its sender said: it is recorded by whom and
-why. WHICH is one of
+why. What is asked of a message before its first attempt is noted, and obeyed when that begins. WHICH is one of
 
   ID                         a message, or one of its parts
+  ID --domain DOMAIN         that part of it only; also of a message that came by SQS and of which nothing is known yet
   --domain DOMAIN            all that waits for a domain
   --sender ADDRESS           all that waits from a sender; "" for the null reverse-path
   --all                      all that waits
@@ -168,17 +169,24 @@ async function act(action: Deed['action'], { values, positionals }: ActArguments
   let cursor: string | undefined;
   do {
     const page = await actOnQueue({ ...request, actor, ...decodeCursor(cursor) }, context);
-    result = { done: result.done + page.done, skipped: addSkipped(result.skipped, page.skipped) };
+    const noted = (result.noted ?? 0) + (page.noted ?? 0);
+    result = {
+      done: result.done + page.done,
+      ...(noted > 0 && { noted }),
+      skipped: addSkipped(result.skipped, page.skipped),
+    };
     cursor = page.cursor;
   } while (cursor !== undefined);
-  if (result.skipped.some(({ reason: why }) => why === 'unknown') && result.done === 0) {
-    throw new CommandFailure(`nothing is kept under ${positionals[0]}`);
+  const isIdle = result.done === 0 && result.noted === undefined;
+  if (result.skipped.some(({ reason: why }) => why === 'unknown') && isIdle) {
+    const hint = domain === undefined ? '; if it came by SQS, name its domain too: --domain' : '';
+    throw new CommandFailure(`nothing is kept under ${positionals[0]}${hint}`);
   }
   print([result], {
     json: values.json ?? false,
     text: () => formatResult(action, result),
   });
-  return result.done === 0 && result.skipped.length > 0 ? exUnavailable : 0;
+  return isIdle && result.skipped.length > 0 ? exUnavailable : 0;
 }
 
 function readId([id, ...more]: readonly string[]): string | undefined {

@@ -3,12 +3,21 @@
  *
  * A message is claimed before its MAIL and not earlier, so that a function that dies holds as few leases as can be.
  */
-import { type FailureCode, TransportSecurityError } from '../protocol/errors.ts';
-import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
+import {
+  type ContentReference,
+  contentName,
+  type PreparedMessage,
+} from '../submission/queue-message.ts';
 import type { ClaimedMessage } from './attempt.ts';
-import type { TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
-import type { ClaimedDelivery, RecordIdentity } from './ports.ts';
+import type { Cancellation, ClaimedDelivery, ClaimResult } from './ports.ts';
+import {
+  type Disposition,
+  type PreparedRecord,
+  refuseRecord,
+  sendToDeadLetters,
+} from './prepared-record.ts';
+import { settleCancelled } from './settle-cancelled.ts';
 import { withDemand } from './stored-delivery.ts';
 
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
@@ -16,21 +25,6 @@ const leaseMarginMs = 5 * 60_000;
 
 /** A message that was begun no earlier than this before the end of the time for content never had a fair share of it. */
 const lateMs = 60_000;
-
-/** A record of the batch, prepared. */
-export interface PreparedRecord {
-  readonly message: PreparedMessage;
-  /** The record's body as received, for the dead-letter queue. */
-  readonly body: string;
-  readonly receiptHandle: string;
-  /** Bounds the bodies in memory; shared by the batch. */
-  readonly takeContentSlot: TakeContentSlot;
-  /** Tells SQS what becomes of the record; called once. */
-  readonly finish: (disposition: Disposition) => void;
-}
-
-/** `done`: the record may leave the queue; `keep`: SQS hands it out again. */
-export type Disposition = 'done' | 'keep';
 
 /** A claimed message together with its record. */
 export interface ClaimedRecord extends ClaimedMessage {
@@ -109,25 +103,47 @@ async function claim(
   record: PreparedRecord,
   context: DeliveryContext,
 ): Promise<ClaimedRecord | undefined> {
-  const { ports } = context;
-  const nowMs = ports.now();
-  const result = await ports.messages.claim({
-    message: record.message,
+  const result = await askForClaim(record, context);
+  switch (result.kind) {
+    case 'held':
+      return holdRecord(record, result, context);
+    case 'cancelled':
+      return cancelRecord(record, result.cancellation, context);
+    case 'claimed':
+      return asksAlike(record.message, result.delivery)
+        ? describeClaim(record, result.delivery, context)
+        : sendCorrected(record, result.delivery, context);
+    default:
+      return leaveToOthers(record, result, context);
+  }
+}
+
+function askForClaim(
+  { message }: PreparedRecord,
+  { ports, deadlineMs }: DeliveryContext,
+  evenIfStopped = false,
+): Promise<ClaimResult> {
+  return ports.messages.claim({
+    message,
     token: ports.newToken(),
-    nowMs,
-    leaseEndMs: context.deadlineMs + leaseMarginMs,
+    nowMs: ports.now(),
+    leaseEndMs: deadlineMs + leaseMarginMs,
+    evenIfStopped,
   });
+}
+
+/** What becomes of a record whose delivery is not ours to begin. */
+async function leaveToOthers(
+  record: PreparedRecord,
+  result: Extract<ClaimResult, { readonly kind: 'done' | 'leased' | 'conflict' }>,
+  context: DeliveryContext,
+): Promise<undefined> {
   switch (result.kind) {
     case 'done':
-    case 'held':
-      // A held delivery needs no record: its release makes a new one.
       record.finish('done');
       return undefined;
     case 'leased':
-      // Never let go while a lease is alive: its holder may be dead, and then this record is all that is left.
-      await ports.queue.hideUntil(record.receiptHandle, result.untilMs, nowMs);
-      record.finish('keep');
-      return undefined;
+      return keepUntil(result.untilMs, record, context);
     case 'conflict':
       await sendToDeadLetters(
         record,
@@ -136,11 +152,68 @@ async function claim(
       );
       record.finish('done');
       return undefined;
-    case 'claimed':
-      return asksAlike(record.message, result.delivery)
-        ? describeClaim(record, result.delivery, context)
-        : sendCorrected(record, result.delivery, context);
   }
+}
+
+/** Never let go while a lease is alive: its holder may be dead, and then this record is all that is left. */
+async function keepUntil(
+  untilMs: number,
+  record: PreparedRecord,
+  { ports }: DeliveryContext,
+): Promise<undefined> {
+  await ports.queue.hideUntil(record.receiptHandle, untilMs, ports.now());
+  record.finish('keep');
+}
+
+/** A held delivery needs no record once its row has everything: its release makes a new one. */
+async function holdRecord(
+  record: PreparedRecord,
+  { isKept }: { readonly isKept: boolean },
+  context: DeliveryContext,
+): Promise<undefined> {
+  if (!isKept && !(await park(record, context))) {
+    // Released, cancelled or begun this moment.
+    return keepUntil(context.ports.now(), record, context);
+  }
+  record.finish('done');
+}
+
+/** Parks a delivery whose content was in its record only, in both of its forms. */
+async function park(record: PreparedRecord, context: DeliveryContext): Promise<boolean> {
+  const { message } = record;
+  const { ports } = context;
+  const { read, drop } = createReading(message.content, record, context);
+  try {
+    const content =
+      'bucket' in message.content
+        ? message.content
+        : await ports.contents.keep(contentName(message), await read());
+    return await ports.messages.park({ ...message, content }, ports.now());
+  } finally {
+    drop();
+  }
+}
+
+/** Gives a delivery up that was cancelled when only its record could have made an attempt. */
+async function cancelRecord(
+  record: PreparedRecord,
+  cancellation: Cancellation,
+  context: DeliveryContext,
+): Promise<undefined> {
+  const result = await askForClaim(record, context, true);
+  if (result.kind === 'held' || result.kind === 'cancelled') {
+    throw new TypeError('a claim that nothing stops is stopped by no operator');
+  }
+  if (result.kind !== 'claimed') {
+    return leaveToOthers(record, result, context);
+  }
+  const claimed = describeClaim(record, result.delivery, context);
+  try {
+    await settleCancelled(claimed, cancellation, context);
+  } finally {
+    claimed.dropContent();
+  }
+  record.finish('done');
 }
 
 function asksAlike({ prepared }: PreparedMessage, { demand }: ClaimedDelivery): boolean {
@@ -284,44 +357,4 @@ export async function putBackToNow(
     context.ports.observe({ kind: 'fault', error });
     record.finish('keep');
   }
-}
-
-/** A record, and its message as far as it could be read. */
-interface RefusedRecord extends Pick<PreparedRecord, 'body'> {
-  readonly message?: RecordIdentity | undefined;
-}
-
-/** What becomes of a record that cannot be worked on. Never rejects. */
-export async function refuseRecord(
-  record: RefusedRecord,
-  error: unknown,
-  context: DeliveryContext,
-): Promise<Disposition> {
-  try {
-    if (error instanceof TransportSecurityError && poison.has(error.code)) {
-      await sendToDeadLetters(record, error.message, context);
-      return 'done';
-    }
-    context.ports.observe({ kind: 'fault', error });
-  } catch (fault) {
-    context.ports.observe({ kind: 'fault', error: fault });
-  }
-  return 'keep';
-}
-
-/** What no further attempt mends: the record itself is at fault. Faults of our own stores are not among them. */
-const poison: ReadonlySet<FailureCode> = new Set([
-  'queue-message-invalid',
-  'content-missing',
-  'content-invalid',
-]);
-
-/** Puts a record where operators look and says so. */
-async function sendToDeadLetters(
-  { body, message }: RefusedRecord,
-  reason: string,
-  { ports }: DeliveryContext,
-): Promise<void> {
-  await ports.queue.deadLetter(body, reason, message);
-  ports.observe({ kind: 'dead-letter', reason });
 }

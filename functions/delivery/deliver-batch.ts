@@ -12,10 +12,10 @@ import {
   parseQueueMessage,
   type QueueMessage,
 } from '../submission/queue-message.ts';
-import { type Disposition, type PreparedRecord, refuseRecord } from './claim-messages.ts';
 import { createContentSlots, type TakeContentSlot } from './content-slots.ts';
 import type { DeliveryContext } from './context.ts';
 import { deliverGroup } from './deliver-group.ts';
+import { type Disposition, type PreparedRecord, refuseRecord } from './prepared-record.ts';
 
 /** Bodies of 40 MB, each with a copy of it on its way to the wire, that fit into the function's memory. */
 const contentSlotsMax = 4;

@@ -8,7 +8,6 @@ import {
   type ClaimSource,
   createClaimSource,
   mayBePutBack,
-  type PreparedRecord,
   putBackToNow,
   redact,
 } from './claim-messages.ts';
@@ -16,6 +15,7 @@ import { type Conclusion, isForWantOfRequireTls, isPolicyFailure } from './concl
 import type { DeliveryContext } from './context.ts';
 import { once } from './once.ts';
 import { type DeliveryGroup, type DeliveryPlan, planDelivery, policyKey } from './plan-delivery.ts';
+import type { PreparedRecord } from './prepared-record.ts';
 import { concludeRun, type PlanRun, type PlanSurroundings, runPlan } from './run-plan.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 

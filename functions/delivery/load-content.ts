@@ -1,10 +1,11 @@
 /** The content of a claimed message, on its way to a channel. */
 import { TransportSecurityError } from '../protocol/errors.ts';
-import { type ClaimedRecord, freeClaim, refuseRecord } from './claim-messages.ts';
+import { type ClaimedRecord, freeClaim } from './claim-messages.ts';
 import type { Conclusion } from './conclude.ts';
 import type { DeliveryContext } from './context.ts';
 import type { HostLog } from './host-log.ts';
 import type { DeliveryPlan } from './plan-delivery.ts';
+import { refuseRecord } from './prepared-record.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
 
 /** Where a message was to go when its content was asked for. */

@@ -43,25 +43,34 @@ export interface ClaimedDelivery {
   readonly delayNotified?: true;
 }
 
+/** Who gave a delivery up, why, and whether its sender is told (NOTIFY permitting, RFC 3461 §4.1). */
+export interface Cancellation {
+  readonly author: string;
+  readonly reason: string;
+  readonly bounce: boolean;
+}
+
 export interface ClaimRequest {
   readonly message: PreparedMessage;
   readonly token: string;
   readonly nowMs: number;
   readonly leaseEndMs: number;
-  /** Whether a hold does not stop it; default false. */
-  readonly evenIfHeld?: boolean;
+  /** Whether neither a hold nor a cancellation stops it; default false. */
+  readonly evenIfStopped?: boolean;
 }
 
 /**
  * The outcome of asking for an attempt. `done`: this attempt is settled, a later one has begun, or the delivery is
- * finished; `leased`: somebody is at it until `untilMs`; `held`: an operator holds it, and its row makes the queue
- * message again when it is released; `conflict`: the id belongs to a message with another hash.
+ * finished; `leased`: somebody is at it until `untilMs`; `held`: an operator holds it, and where `isKept` its row makes the
+ * queue message again when it is released; `cancelled`: an operator gave it up, which remains to be carried out;
+ * `conflict`: the id belongs to a message with another hash.
  */
 export type ClaimResult =
   | { readonly kind: 'claimed'; readonly delivery: ClaimedDelivery }
   | { readonly kind: 'done' }
   | { readonly kind: 'leased'; readonly untilMs: number }
-  | { readonly kind: 'held' }
+  | { readonly kind: 'held'; readonly isKept: boolean }
+  | { readonly kind: 'cancelled'; readonly cancellation: Cancellation }
   | { readonly kind: 'conflict' };
 
 export interface Settlement {
@@ -81,12 +90,19 @@ export interface Settlement {
  *
  * An attempt n is claimed by one conditional write: the row does not exist; or its attempt is below n and it is
  * settled or its lease is over; or its attempt is n, it is unsettled and its lease is over. And its hash is ours,
- * nobody holds it, and somebody is still pending.
+ * nobody holds it or gave it up, and somebody is still pending.
  */
 export interface MessageStore {
   claim(request: ClaimRequest): Promise<ClaimResult>;
   /** Conditional on the token; `false` when the claim was lost to somebody else meanwhile. */
   settle(settlement: Settlement): Promise<boolean>;
+  /**
+   * Writes a held delivery down, whose content is only in its queue message so far, without beginning an attempt: the
+   * row makes the queue message from then on. False where it is held no more, or somebody is at it: then claim again.
+   *
+   * @param message With its content in the bucket.
+   */
+  park(message: PreparedMessage, nowMs: number): Promise<boolean>;
   /** Ends the lease now without counting the attempt; no harm where the claim is lost. */
   release(delivery: ClaimedDelivery): Promise<void>;
   /**

@@ -10,7 +10,7 @@ import type {
   PreparedPart,
   QueueRecipient,
 } from '../submission/queue-message.ts';
-import type { DeliveryDemand, RecipientState } from './ports.ts';
+import type { Cancellation, DeliveryDemand, RecipientState } from './ports.ts';
 import type { WhyRecord } from './why.ts';
 
 /** A queue message without what its row keeps elsewhere. */
@@ -33,13 +33,25 @@ export interface HeldNote {
   readonly sinceMs: number;
 }
 
+/**
+ * What operators asked of a delivery before it had a row: its queue message is all there is of it, and is nobody's to
+ * look for. Whoever claims the first attempt goes by it.
+ */
+export interface AdvanceNote {
+  readonly domain: string;
+  readonly held?: HeldNote;
+  readonly cancelled?: Cancellation;
+  /** In the place of the one that it was accepted with. */
+  readonly demand?: DeliveryDemand;
+}
+
 /** A delivery as it stands. */
 export interface DeliveryRow extends DeliveryKey {
-  /** The last attempt that was claimed. */
+  /** The last attempt that was claimed; 0 where none was. */
   readonly attempt: number;
   /**
-   * `attempting`: claimed and not settled; its lease may be over. `deferred`: settled, and somebody is still pending.
-   * `finished`: settled, and nobody is.
+   * `attempting`: claimed and not settled; its lease may be over. `deferred`: settled, or held before it was ever claimed,
+   * and somebody is still pending. `finished`: settled, and nobody is.
    */
   readonly state: 'attempting' | 'deferred' | 'finished';
   /** Until when the last claim holds, epoch milliseconds; 0 where it was released. */
@@ -52,6 +64,8 @@ export interface DeliveryRow extends DeliveryKey {
   readonly content?: StoredContent;
   /** Present: no attempt begins until it is released. */
   readonly held?: HeldNote;
+  /** Present: no attempt begins any more; whoever comes by with the queue message gives it up. */
+  readonly cancelled?: Cancellation;
   /** The sender has been told that it is late. */
   readonly delayNotified?: true;
   /** When the next attempt is due, epoch milliseconds; on rows that wait only. */

@@ -4,14 +4,22 @@
  */
 import type { DeliveryKey } from '../delivery/stored-delivery.ts';
 import { workUntil } from '../delivery/work-until.ts';
+import { deriveId } from '../submission/prepare.ts';
 import { type Actor, actOnDelivery, type Deed } from './delivery-actions.ts';
 import { listWaiting } from './list-waiting.ts';
-import type { ActionOutcome, BackoffControl, QueueContext, Refusal } from './ports.ts';
+import type {
+  ActionOutcome,
+  ActionTarget,
+  BackoffControl,
+  QueueContext,
+  Refusal,
+} from './ports.ts';
 import type { WaitingCursor } from './waiting-cursor.ts';
 
 /** What to act upon. Without an id only what waits is found: deliveries that were put off, or are held. */
 export type Selection =
-  | { readonly kind: 'message'; readonly id: string }
+  /** With a domain that part of it only, and then also where nothing is known of such a message yet. */
+  | { readonly kind: 'message'; readonly id: string; readonly domain?: string }
   | { readonly kind: 'domain'; readonly domain: string }
   | { readonly kind: 'sender'; readonly sender: string }
   | { readonly kind: 'all' };
@@ -38,6 +46,8 @@ export interface Skipped {
 
 export interface ActResult {
   readonly done: number;
+  /** Deliveries whose first attempt was not begun: whoever begins it goes by what was asked. Absent: none. */
+  readonly noted?: number;
   readonly skipped: readonly Skipped[];
   /** Present where there may be more. */
   readonly cursor?: string;
@@ -55,17 +65,21 @@ const examplesMax = 3;
  */
 export async function actOnQueue(request: ActRequest, context: QueueContext): Promise<ActResult> {
   const { deed, actor } = request;
-  const { targets, queued, cursor } = await findTargets(request, context);
-  const outcomes: { readonly key: DeliveryKey; readonly outcome: ActionOutcome }[] = [];
+  const { targets, cursor } = await findTargets(request, context);
+  const outcomes: Outcome[] = [];
   const ports = { ...context.ports, backoffs: onceADomain(context.ports.backoffs) };
   const acting = { actor, context: { ...context, ports } };
-  await workUntil(targets, { concurrency, mayGoOn: () => true }, async (key) => {
-    const outcome = await actOnDelivery(key, deed, acting);
-    outcomes.push({ key, outcome: isUnknown(outcome) && queued.has(key) ? stillQueued : outcome });
+  await workUntil(targets, { concurrency, mayGoOn: () => true }, async (target) => {
+    const outcome = await actOnDelivery(target, deed, acting);
+    if (target.isTwin !== true) {
+      outcomes.push({ target, outcome });
+    }
     return undefined;
   });
+  const noted = outcomes.filter(({ outcome }) => outcome === 'noted').length;
   return {
     done: outcomes.filter(({ outcome }) => outcome === 'done').length,
+    ...(noted > 0 && { noted }),
     skipped: summarize(outcomes),
     ...(cursor !== undefined && { cursor }),
   };
@@ -83,24 +97,26 @@ function onceADomain({ hasten }: BackoffControl): BackoffControl {
   };
 }
 
-function isUnknown(outcome: ActionOutcome): boolean {
-  return outcome !== 'done' && outcome.kind === 'unknown';
+/** One of the deliveries that are meant. */
+interface Target extends ActionTarget {
+  /** Another name of the one before it: which of the two is right will be seen. It counts once. */
+  readonly isTwin?: true;
 }
 
-/** It was accepted and has no row: the row is made when its first attempt begins. */
-const stillQueued: Refusal = { kind: 'queued' };
+interface Outcome {
+  readonly target: Target;
+  readonly outcome: ActionOutcome;
+}
 
 interface Targets {
-  readonly targets: readonly DeliveryKey[];
-  /** Of these, the ones that are in the delivery queue where they have no row. */
-  readonly queued: ReadonlySet<DeliveryKey>;
+  readonly targets: readonly Target[];
   readonly cursor?: string;
 }
 
 async function findTargets(request: ActRequest, context: QueueContext): Promise<Targets> {
   const { selection, limit, cursor } = request;
   if (selection.kind === 'message') {
-    return partsOf(selection.id, context);
+    return { targets: await partsOf(selection, context) };
   }
   const { kind: _kind, ...filter } = selection;
   const page = await listWaiting(
@@ -108,30 +124,40 @@ async function findTargets(request: ActRequest, context: QueueContext): Promise<
     context.ports.waiting,
   );
   const targets = page.deliveries.map(({ id, domain }) => ({ id, domain }));
-  return { targets, queued: new Set(), ...(page.cursor !== undefined && { cursor: page.cursor }) };
+  return { targets, ...(page.cursor !== undefined && { cursor: page.cursor }) };
 }
 
-/** All deliveries of a message, whole or part; of an id that nobody knows, one that will be found unknown. */
-async function partsOf(id: string, { ports }: QueueContext): Promise<Targets> {
+/**
+ * All deliveries of a message, whole or part, or that for one domain; of an id that nobody knows, one that will be found
+ * unknown, or, where its domain is named, may yet come: mail that comes by SQS is known when its first attempt begins.
+ */
+async function partsOf(
+  { id, domain }: Extract<Selection, { readonly kind: 'message' }>,
+  { ports }: QueueContext,
+): Promise<readonly Target[]> {
   const stored = await ports.control.readMessage(id);
-  if (stored === undefined) {
-    return { targets: [{ id, domain: '' }], queued: new Set() };
-  }
-  const { deliveries, whole } = stored;
-  const own = deliveries.map(({ domain }) => ({ id, domain }));
-  const parts = (whole?.parts ?? [])
-    .map((part) => ({ id: part.id, domain: part.domain }))
-    .filter((part) => part.id !== id || own.length === 0);
+  const { deliveries = [], whole } = stored ?? {};
+  const own = deliveries.map((row) => ({ id, domain: row.domain }));
   // After its time a part without a row was finished, and its days of history are over.
-  const mayWait = whole !== undefined && ports.now() < Date.parse(whole.expiresAt);
-  return { targets: [...own, ...parts], queued: new Set(mayWait ? parts : []) };
+  const mayCome = whole !== undefined && ports.now() < Date.parse(whole.expiresAt);
+  const parts = (whole?.parts ?? [])
+    .filter((part) => part.id !== id || own.length === 0)
+    .map((part) => ({ id: part.id, domain: part.domain, mayCome }));
+  const found = [...own, ...parts].filter((each) => domain === undefined || each.domain === domain);
+  if (found.length > 0) {
+    return found;
+  }
+  if (domain === undefined || own.length > 0 || whole !== undefined) {
+    return [{ id, domain: domain ?? '' }];
+  }
+  // Should it be for several domains, its parts have ids of their own.
+  const part = { id: deriveId(id, domain), domain, mayCome: true, isTwin: true } as const;
+  return [{ id, domain, mayCome: true }, part];
 }
 
-function summarize(
-  outcomes: readonly { readonly key: DeliveryKey; readonly outcome: ActionOutcome }[],
-): Skipped[] {
-  const refused = outcomes.flatMap(({ key, outcome }) =>
-    outcome === 'done' ? [] : [{ key, refusal: outcome }],
+function summarize(outcomes: readonly Outcome[]): Skipped[] {
+  const refused = outcomes.flatMap(({ target, outcome }) =>
+    outcome === 'done' || outcome === 'noted' ? [] : [{ target, refusal: outcome }],
   );
   const byReason = Map.groupBy(refused, ({ refusal }) => refusal.kind);
   return [...byReason].map(([reason, group]) => {
@@ -142,7 +168,7 @@ function summarize(
       reason,
       count: group.length,
       ...(untilMs > 0 && { untilMs }),
-      examples: group.slice(0, examplesMax).map(({ key }) => key),
+      examples: group.slice(0, examplesMax).map(({ target: { id, domain } }) => ({ id, domain })),
     };
   });
 }

@@ -38,12 +38,12 @@ export async function bounceLetter(
   const parts = await partsOf(message, content, context);
   let fate: 'done' | 'busy' = 'done';
   for (const part of parts.flatMap((each) => splitRecipients(each, letter))) {
-    const cancellation = { ...actor, bounce: true, content };
-    let outcome = await cancelMessage(part, cancellation, context);
+    const cancellation = { ...actor, bounce: true };
+    let outcome = await cancelMessage(part, cancellation, content, context);
     if (outcome === 'conflict') {
       // Its id is another message's, which goes its own way: this one is given up under a name of its own.
       const renamed = { ...part, id: ownId(letter) };
-      outcome = await cancelMessage(renamed, cancellation, context);
+      outcome = await cancelMessage(renamed, cancellation, content, context);
     }
     if (typeof outcome === 'object' && outcome.kind === 'busy') {
       fate = 'busy';

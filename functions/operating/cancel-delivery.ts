@@ -1,41 +1,33 @@
 /**
  * Cancels a delivery: claims its next attempt as delivery does, and settles whoever is pending as failed. The two cannot
- * race: whoever has the claim has the message.
+ * race: whoever has the claim has the message. Of a delivery whose content is only in the queue, the cancellation is
+ * noted, and whoever is given the queue message carries it out.
  */
-import type { ClaimedDelivery } from '../delivery/ports.ts';
-import { pendingRecipients, settleDelivery } from '../delivery/settle-delivery.ts';
-import { type DeliveryKey, nextMessage } from '../delivery/stored-delivery.ts';
+import type { Cancellation } from '../delivery/ports.ts';
+import { settleCancelled } from '../delivery/settle-cancelled.ts';
+import { nextMessage } from '../delivery/stored-delivery.ts';
 import type { PreparedMessage } from '../submission/queue-message.ts';
-import type { ActionOutcome, QueueContext } from './ports.ts';
+import { type ActionOutcome, type ActionTarget, outcomeOf, type QueueContext } from './ports.ts';
 
 /** As long as an invocation may take. */
 const leaseMs = 15 * 60_000;
 
-/** Who cancels, why, and whether the sender is told (NOTIFY permitting, RFC 3461 §4.1). */
-export interface Cancellation {
-  readonly author: string;
-  readonly reason: string;
-  readonly bounce: boolean;
-}
-
-/** Cancels what the table knows; held or not. */
+/** Cancels what the table knows, held or not, and what may be on its way. */
 export async function cancelDelivery(
-  { id, domain }: DeliveryKey,
+  target: ActionTarget,
   cancellation: Cancellation,
   context: QueueContext,
 ): Promise<ActionOutcome> {
-  const row = await context.ports.control.readDelivery(id, domain);
-  if (row === undefined) {
-    return { kind: 'unknown' };
-  }
-  const message = nextMessage(row);
+  const { control, contents, now } = context.ports;
+  const row = await control.readDelivery(target.id, target.domain);
+  const message = row && nextMessage(row);
   if (message === undefined) {
-    return { kind: row.state === 'finished' ? 'finished' : 'queued' };
+    return outcomeOf(await control.cancel(target, cancellation, now()));
   }
-  const { content } = message;
   const outcome = await cancelMessage(
     message,
-    { ...cancellation, content: () => context.ports.contents.read(content) },
+    cancellation,
+    () => contents.read(message.content),
     context,
   );
   // The row was read a moment ago, under this id: no other message has it.
@@ -47,7 +39,8 @@ export async function cancelDelivery(
  */
 export async function cancelMessage(
   message: PreparedMessage,
-  cancellation: Cancellation & { readonly content: () => Promise<Uint8Array> },
+  cancellation: Cancellation,
+  content: () => Promise<Uint8Array>,
   context: QueueContext,
 ): Promise<ActionOutcome | 'conflict'> {
   const { ports } = context;
@@ -57,12 +50,15 @@ export async function cancelMessage(
     token: ports.newToken(),
     nowMs,
     leaseEndMs: nowMs + leaseMs,
-    evenIfHeld: true,
+    evenIfStopped: true,
   });
   switch (claim.kind) {
-    case 'claimed':
-      await settleCancelled(message, claim.delivery, { cancellation, context });
+    case 'claimed': {
+      const { delivery } = claim;
+      const claimed = { message, delivery, startedAtMs: nowMs, content };
+      await settleCancelled(claimed, cancellation, context);
       return 'done';
+    }
     case 'leased':
       return { kind: 'busy', untilMs: claim.untilMs };
     case 'conflict':
@@ -70,60 +66,7 @@ export async function cancelMessage(
     case 'done':
       return { kind: 'finished' };
     case 'held':
-      throw new TypeError('a claim that may pass a hold is not stopped by one');
-  }
-}
-
-async function settleCancelled(
-  message: PreparedMessage,
-  delivery: ClaimedDelivery,
-  {
-    cancellation: { author, reason, bounce, content },
-    context,
-  }: {
-    readonly cancellation: Cancellation & { readonly content: () => Promise<Uint8Array> };
-    readonly context: QueueContext;
-  },
-): Promise<void> {
-  const { ports } = context;
-  const words = `cancelled by ${author}: ${reason}`;
-  const conclusion = {
-    outcome: 'failed',
-    code: 'cancelled',
-    status: '5.0.0',
-    // The sender reads it: who decided is the operator's to keep.
-    reason: `cancelled by the operator of the sending system: ${reason}`,
-  } as const;
-  try {
-    await settleDelivery(
-      {
-        // How its notification is protected goes by what holds now, in the row, and not by what the queue message said.
-        message: { ...message, prepared: { ...message.prepared, ...delivery.demand } },
-        delivery,
-        startedAtMs: ports.now(),
-        content,
-      },
-      {
-        results: pendingRecipients(delivery).map(() => conclusion),
-        row: words,
-        plan: {
-          kind: 'none',
-          domain: delivery.domain,
-          demand: delivery.demand.demand,
-          dane: 'off',
-          lookups: [],
-          sts: undefined,
-          code: 'cancelled',
-          reason: words,
-        },
-        hosts: [],
-        isSilent: !bounce,
-      },
-      context,
-    );
-  } catch (error) {
-    // Not settled: the claim is given back, and the message goes on as before.
-    await ports.messages.release(delivery);
-    throw error;
+    case 'cancelled':
+      throw new TypeError('a claim that nothing stops is stopped by no operator');
   }
 }

@@ -3,11 +3,18 @@
  * it cannot pass an attempt by; whatever was done is noted in the delivery's history, with who and why.
  */
 
-import type { DeliveryKey } from '../delivery/stored-delivery.ts';
 import { nextMessage } from '../delivery/stored-delivery.ts';
 import type { TlsDemand } from '../protocol/requiretls/demand.ts';
 import { cancelDelivery } from './cancel-delivery.ts';
-import type { ActionOutcome, QueueAction, QueueContext, RowChange } from './ports.ts';
+import {
+  type ActionOutcome,
+  type ActionTarget,
+  type MessageControl,
+  outcomeOf,
+  type QueueAction,
+  type QueueContext,
+  type Refusal,
+} from './ports.ts';
 
 /** An action, as it is asked for. */
 export type Deed =
@@ -29,14 +36,16 @@ export interface Actor {
  *   no harm.
  */
 export async function actOnDelivery(
-  key: DeliveryKey,
+  target: ActionTarget,
   deed: Deed,
   { actor, context }: { readonly actor: Actor; readonly context: QueueContext },
 ): Promise<ActionOutcome> {
-  const outcome = await doDeed(key, deed, { actor, context });
-  if (outcome === 'done') {
+  const outcome = await doDeed(target, deed, { actor, context });
+  if (outcome === 'done' || outcome === 'noted') {
+    const { id, domain } = target;
     await context.ports.control.noteAction({
-      ...key,
+      id,
+      domain,
       ...actor,
       action: deed.action,
       atMs: context.ports.now(),
@@ -58,22 +67,22 @@ function detailOf(deed: Deed): Pick<QueueAction, 'detail'> {
 }
 
 function doDeed(
-  key: DeliveryKey,
+  target: ActionTarget,
   deed: Deed,
   acting: { readonly actor: Actor; readonly context: QueueContext },
 ): Promise<ActionOutcome> {
   const { actor, context } = acting;
   switch (deed.action) {
     case 'retry':
-      return retryNow(key, context);
+      return retryNow(target, context);
     case 'hold':
-      return hold(key, actor, context);
+      return hold(target, actor, context);
     case 'release':
-      return release(key, context);
+      return release(target, context);
     case 'cancel':
-      return cancelDelivery(key, { ...actor, bounce: deed.bounce }, context);
+      return cancelDelivery(target, { ...actor, bounce: deed.bounce }, context);
     case 'override':
-      return override(key, { ...actor, demand: deed.demand }, context);
+      return override(target, { ...actor, demand: deed.demand }, context);
   }
 }
 
@@ -81,13 +90,11 @@ function doDeed(
  * Sends the next attempt's queue message now. Its retry item stays, and is dropped when it comes due. A domain that backs
  * off may be probed at once, else the message would only be put off again.
  */
-async function retryNow(
-  { id, domain }: DeliveryKey,
-  { ports }: QueueContext,
-): Promise<ActionOutcome> {
+async function retryNow(target: ActionTarget, { ports }: QueueContext): Promise<ActionOutcome> {
+  const { id, domain } = target;
   const row = await ports.control.readDelivery(id, domain);
   if (row === undefined) {
-    return { kind: 'unknown' };
+    return target.mayCome === true ? judgeUnbegun(target, ports.control) : { kind: 'unknown' };
   }
   if (row.held !== undefined) {
     return { kind: 'held' };
@@ -104,18 +111,31 @@ async function retryNow(
   return 'done';
 }
 
+/** Its first attempt is in the queue, and comes no sooner for being asked for. */
+async function judgeUnbegun(
+  { id, domain }: ActionTarget,
+  control: Pick<MessageControl, 'readMessage'>,
+): Promise<Refusal> {
+  const stored = await control.readMessage(id);
+  const note = stored?.advance.find((each) => each.domain === domain);
+  if (note?.cancelled !== undefined) {
+    return { kind: 'finished' };
+  }
+  return { kind: note?.held === undefined ? 'queued' : 'held' };
+}
+
 async function hold(
-  key: DeliveryKey,
+  target: ActionTarget,
   actor: Actor,
   { ports }: QueueContext,
 ): Promise<ActionOutcome> {
   const { author, reason } = actor;
-  return outcomeOf(await ports.control.hold(key, { author, reason, sinceMs: ports.now() }));
+  return outcomeOf(await ports.control.hold(target, { author, reason, sinceMs: ports.now() }));
 }
 
 /** The hold ends before the queue message is sent, which else would be let go; a message lost between is overdue. */
-async function release(key: DeliveryKey, { ports }: QueueContext): Promise<ActionOutcome> {
-  const change = await ports.control.release(key, ports.now());
+async function release(target: ActionTarget, { ports }: QueueContext): Promise<ActionOutcome> {
+  const change = await ports.control.release(target, ports.now());
   const message = change.kind === 'changed' ? nextMessage(change.row) : undefined;
   if (message !== undefined) {
     await ports.queue.enqueue([message]);
@@ -128,13 +148,13 @@ async function release(key: DeliveryKey, { ports }: QueueContext): Promise<Actio
  * What he demands is explicit, so that no exception or toggle takes it away again.
  */
 async function override(
-  key: DeliveryKey,
+  target: ActionTarget,
   { author, reason, demand }: Actor & { readonly demand: TlsDemand },
   { ports }: QueueContext,
 ): Promise<ActionOutcome> {
   const words = `overridden by ${author}: ${reason}`;
   const change = await ports.control.override(
-    key,
+    target,
     { demand, demandReason: words.slice(0, demandReasonCharsMax), explicit: demand === 'require' },
     ports.now(),
   );
@@ -143,7 +163,3 @@ async function override(
 
 /** Of a queue message. */
 const demandReasonCharsMax = 500;
-
-function outcomeOf(change: RowChange): ActionOutcome {
-  return change.kind === 'changed' ? 'done' : change.refusal;
-}

@@ -70,8 +70,8 @@ const rawSchema: z.ZodType<RawRequest> = z.strictObject({
 });
 
 /**
- * `POST /v1/queue/{action}`: exactly one of `id`, `domain`, `sender` and `all`; a reason, but for retry and release;
- * `demand` with override, which is for one message.
+ * `POST /v1/queue/{action}`: exactly one of `id`, `domain`, `sender` and `all`, or `id` with a `domain`; a reason, but for
+ * retry and release; `demand` with override, which is for one message.
  */
 export function queueRequestSchema(action: Deed['action']): z.ZodType<QueueRequest> {
   return rawSchema.transform((raw, context) => {
@@ -81,7 +81,10 @@ export function queueRequestSchema(action: Deed['action']): z.ZodType<QueueReque
     };
     const selection = selectionOf(raw);
     if (selection === undefined) {
-      return fail('id', 'give exactly one of id, domain, sender and all');
+      return fail(
+        'id',
+        'give exactly one of id (with a domain for that part of it), domain, sender and all',
+      );
     }
     const needsReason = action !== 'retry' && action !== 'release';
     if (needsReason && raw.reason === undefined) {
@@ -111,8 +114,8 @@ export function queueRequestSchema(action: Deed['action']): z.ZodType<QueueReque
 
 function selectionOf({ id, domain, sender, all }: RawRequest): Selection | undefined {
   const given: readonly (Selection | undefined)[] = [
-    id === undefined ? undefined : { kind: 'message', id },
-    domain === undefined ? undefined : { kind: 'domain', domain },
+    id === undefined ? undefined : { kind: 'message', id, ...(domain !== undefined && { domain }) },
+    domain === undefined || id !== undefined ? undefined : { kind: 'domain', domain },
     sender === undefined ? undefined : { kind: 'sender', sender },
     all === undefined ? undefined : { kind: 'all' },
   ];

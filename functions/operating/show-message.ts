@@ -6,7 +6,7 @@ export interface ShownMessage {
   readonly id: string;
   /** Absent for a part, and where the message was not kept as a whole. */
   readonly whole?: WholeMessage;
-  /** What is kept of each part, under the part's id; those that nobody has begun with are left out. */
+  /** What is kept of each part, under the part's id; those of which nothing is are left out. */
   readonly parts: readonly StoredMessage[];
   /** Parts of the whole beyond those that are shown. */
   readonly omittedParts: number;
@@ -29,7 +29,7 @@ export async function showMessage(
     return undefined;
   }
   const { whole } = stored;
-  const own = stored.deliveries.length > 0 ? [stored] : [];
+  const own = withoutOtherNames(stored);
   const ids = (whole?.parts ?? []).map((part) => part.id).filter((part) => part !== id);
   const others = await Promise.all(
     ids.slice(0, shownPartsMax).map((part) => control.readMessage(part)),
@@ -37,7 +37,22 @@ export async function showMessage(
   return {
     id,
     ...(whole !== undefined && { whole }),
-    parts: [...own, ...others.filter((part) => part !== undefined)],
+    parts: [
+      ...(own.deliveries.length + own.advance.length > 0 ? [own] : []),
+      ...others.filter((part) => part !== undefined),
+    ],
     omittedParts: Math.max(0, ids.length - shownPartsMax),
+  };
+}
+
+/** What was asked of it before it was known to be split is noted under its parts as well, and under its own id means nothing. */
+function withoutOtherNames(stored: StoredMessage): StoredMessage {
+  const { id, whole, advance } = stored;
+  return {
+    ...stored,
+    advance: advance.filter(
+      ({ domain }) =>
+        whole === undefined || whole.parts.some((part) => part.id === id && part.domain === domain),
+    ),
   };
 }

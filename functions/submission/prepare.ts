@@ -218,6 +218,7 @@ function domainOf(address: string): string {
   }
 }
 
-function deriveId(id: string, domain: string): string {
+/** The id of a message's part for a next-hop domain, where it is split. */
+export function deriveId(id: string, domain: string): string {
   return createHash('sha256').update(`${id}\0${domain}`).digest('base64url');
 }

@@ -18,8 +18,11 @@ export interface ShowSubmissionOptions {
 export interface DeliveryView {
   readonly id: string;
   readonly domain: string;
-  /** `queued`: accepted, and not yet tried; `held`: no attempt begins until it is released. */
-  readonly state: 'queued' | 'held' | DeliveryRow['state'];
+  /**
+   * `queued`: accepted, and not yet tried; `held`: no attempt begins until it is released; `cancelled`: given up by an
+   * operator before it was tried, which remains to be carried out.
+   */
+  readonly state: 'queued' | 'held' | 'cancelled' | DeliveryRow['state'];
   readonly demand: string;
   readonly demandReason: string;
   readonly attempt: number;
@@ -81,7 +84,7 @@ function describe({ id, whole, parts }: ShownMessage, wholeId?: string): Submiss
   const listed =
     whole === undefined
       ? rows
-      : whole.parts.map((part) => findRow(part, rows) ?? describeQueued(part));
+      : whole.parts.map((part) => findRow(part, rows) ?? describeUnbegun(part, parts));
   const deliveries = withinBytes(listed);
   const further = listed.slice(deliveries.length);
   return {
@@ -114,29 +117,47 @@ function withinBytes(deliveries: readonly DeliveryView[]): readonly DeliveryView
   return end < 0 ? deliveries : deliveries.slice(0, end);
 }
 
-/** A part that has no row yet: its record is in the queue. */
-function describeQueued(part: WholePart): DeliveryView {
-  const { id, domain, demand, demandReason, recipients } = part;
+/** A part that has no row yet, with what is asked of it in advance: its record is in the queue. */
+function describeUnbegun(part: WholePart, kept: readonly StoredMessage[]): DeliveryView {
+  const { id, domain, recipients } = part;
+  const stored = kept.find((each) => each.id === id);
+  const note = stored?.advance.find((each) => each.domain === domain);
+  const { demand, demandReason } = note?.demand ?? part;
   return {
     id,
     domain,
-    state: 'queued',
+    state: stopOf(note) ?? 'queued',
     demand,
     demandReason,
     attempt: 0,
     recipients: recipients.map((address) => ({ address, state: 'pending' })),
     why: [],
-    actions: [],
+    actions: actionsOn(domain, stored?.actions),
   };
 }
 
+function stopOf(
+  delivery: Pick<DeliveryRow, 'held' | 'cancelled'> | undefined,
+): 'held' | 'cancelled' | undefined {
+  if (delivery?.cancelled !== undefined) {
+    return 'cancelled';
+  }
+  return delivery?.held === undefined ? undefined : 'held';
+}
+
+function actionsOn(domain: string, actions: readonly QueueAction[] = []): DeliveryView['actions'] {
+  return actions
+    .filter((action) => action.domain === domain)
+    .map(({ id: _id, domain: _domain, ...action }) => action);
+}
+
 function describeRow(row: DeliveryRow, { attempts, actions }: StoredMessage): DeliveryView {
-  const { id, domain, attempt, recipients, nextDueAtMs, settledAtMs, why, held } = row;
+  const { id, domain, attempt, recipients, nextDueAtMs, settledAtMs, why } = row;
   const earlier = attempts.filter((one) => one.domain === domain && one.attempt !== why?.attempt);
   return {
     id,
     domain,
-    state: held !== undefined && row.state !== 'finished' ? 'held' : row.state,
+    state: row.state === 'finished' ? row.state : (stopOf(row) ?? row.state),
     demand: row.demand.demand,
     demandReason: row.demand.demandReason,
     attempt,
@@ -149,8 +170,6 @@ function describeRow(row: DeliveryRow, { attempts, actions }: StoredMessage): De
     ...(nextDueAtMs !== undefined && { nextAttemptAt: new Date(nextDueAtMs).toISOString() }),
     ...(settledAtMs !== undefined && { settledAt: new Date(settledAtMs).toISOString() }),
     why: [...earlier, ...(why === undefined ? [] : [why])],
-    actions: actions
-      .filter((action) => action.domain === domain)
-      .map(({ id: _id, domain: _domain, ...action }) => action),
+    actions: actionsOn(domain, actions),
   };
 }

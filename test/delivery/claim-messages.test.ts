@@ -20,7 +20,7 @@ function alterClaim(harness: Harness, alter: (result: ClaimResult) => ClaimResul
 
 test('the record of a delivery that is held is let go: its release makes another', async () => {
   const harness = createHarness();
-  alterClaim(harness, () => ({ kind: 'held' }));
+  alterClaim(harness, () => ({ kind: 'held', isKept: true }));
   expect(await harness.deliver(record())).toEqual([]);
   expect(harness.sent).toEqual([]);
   expect(harness.stores.sent).toEqual([]);

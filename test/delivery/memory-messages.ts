@@ -12,6 +12,7 @@ import {
   encodeSettledRecipients,
 } from '../../functions/adapters/aws/row-limits.ts';
 import type {
+  Cancellation,
   ClaimedDelivery,
   ClaimRequest,
   ClaimResult,
@@ -20,13 +21,17 @@ import type {
   Settlement,
 } from '../../functions/delivery/ports.ts';
 import type {
+  AdvanceNote,
   DeliveryRow,
   HeldNote,
   RowEnvelope,
   StoredContent,
 } from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
-import type { ContentReference } from '../../functions/submission/queue-message.ts';
+import type {
+  ContentReference,
+  PreparedMessage,
+} from '../../functions/submission/queue-message.ts';
 import { copy, type Run } from './boundaries.ts';
 
 /** A delivery's row, and whether the lists of what waits show it. */
@@ -41,6 +46,7 @@ export interface MemoryRow {
   waiting: boolean;
   demand: DeliveryDemand;
   held?: HeldNote;
+  cancelled?: Cancellation;
   content?: StoredContent;
   delayNotified?: true;
   nextDueAtMs?: number;
@@ -54,15 +60,18 @@ export function createMemoryMessages(run: Run): {
   readonly whyHistory: readonly WhyRecord[];
   /** By `id#domain`; what operators do to them is in test/operating/memory-control.ts. */
   readonly rows: Map<string, MemoryRow>;
+  /** What is asked of deliveries without a row, by the same keys. */
+  readonly advance: Map<string, AdvanceNote>;
 } {
   const rows = new Map<string, MemoryRow>();
+  const advance = new Map<string, AdvanceNote>();
   const whyHistory: WhyRecord[] = [];
   const ownRow = ({ id, domain, token, attempt }: ClaimedDelivery): MemoryRow | undefined => {
     const row = rows.get(`${id}#${domain}`);
     return row?.token === token && row.attempt === attempt ? row : undefined;
   };
   const messages: MessageTable = {
-    claim: (request) => run('claim', () => claimRow(rows, request)),
+    claim: (request) => run('claim', () => claimRow({ rows, advance }, request)),
     settle: (settlement) =>
       run('settle', () => {
         assertSettlement(settlement);
@@ -72,6 +81,7 @@ export function createMemoryMessages(run: Run): {
         }
         return row !== undefined;
       }),
+    park: (message, nowMs) => run('park', () => parkRow({ rows, advance }, message, nowMs)),
     release: (delivery) =>
       run('release', () => {
         const row = ownRow(delivery);
@@ -83,7 +93,7 @@ export function createMemoryMessages(run: Run): {
     ...createMemoryShares(run),
     readDelivery: async (id, domain) => viewOf(rows.get(`${id}#${domain}`), id, domain),
   };
-  return { messages, whyHistory, rows };
+  return { messages, whyHistory, rows, advance };
 }
 
 function createMemoryShares(run: Run): Pick<MessageTable, 'shareContent' | 'leaveContent'> {
@@ -105,25 +115,43 @@ function createMemoryShares(run: Run): Pick<MessageTable, 'shareContent' | 'leav
   };
 }
 
-function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimResult {
-  const { message, token, nowMs, leaseEndMs } = request;
-  const { id, attempt, prepared } = message;
-  const key = `${id}#${prepared.domain}`;
+interface Rows {
+  readonly rows: Map<string, MemoryRow>;
+  readonly advance: Map<string, AdvanceNote>;
+}
+
+function keyOf({ id, prepared }: PreparedMessage): string {
+  return `${id}#${prepared.domain}`;
+}
+
+/** The row as it is, or as it would be made now. */
+function rowOf({ rows, advance }: Rows, message: PreparedMessage): MemoryRow {
+  const { attempt, prepared } = message;
   const recipientsJson = encodeNewRecipients(newRecipients(message));
-  const row = rows.get(key) ?? {
-    hash: prepared.hash,
-    attempt: 0,
-    settled: true,
-    token: undefined,
-    leaseEndMs: 0,
-    recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
-    envelope: {
-      ...(JSON.parse(encodeEnvelope(message)) as RowEnvelope),
-      ...(message.redacted !== undefined && { redacted: copy(message.redacted) }),
-    },
-    waiting: false,
-    demand: JSON.parse(encodeDemand(prepared)) as DeliveryDemand,
-  };
+  const { domain: _domain, ...asked } = advance.get(keyOf(message)) ?? {};
+  return (
+    rows.get(keyOf(message)) ?? {
+      hash: prepared.hash,
+      attempt: attempt - 1,
+      settled: true,
+      token: undefined,
+      leaseEndMs: 0,
+      recipients: JSON.parse(recipientsJson) as readonly RecipientState[],
+      envelope: {
+        ...(JSON.parse(encodeEnvelope(message)) as RowEnvelope),
+        ...(message.redacted !== undefined && { redacted: copy(message.redacted) }),
+      },
+      waiting: false,
+      demand: JSON.parse(encodeDemand(prepared)) as DeliveryDemand,
+      ...copy(asked),
+    }
+  );
+}
+
+function claimRow(stored: Rows, request: ClaimRequest): ClaimResult {
+  const { message, token, nowMs, leaseEndMs, evenIfStopped = false } = request;
+  const { id, attempt, prepared } = message;
+  const row = rowOf(stored, message);
   if (row.hash !== prepared.hash) {
     return { kind: 'conflict' };
   }
@@ -131,22 +159,55 @@ function claimRow(rows: Map<string, MemoryRow>, request: ClaimRequest): ClaimRes
   if (isFinished || row.attempt > attempt || (row.attempt === attempt && row.settled)) {
     return { kind: 'done' };
   }
-  if (row.held !== undefined && request.evenIfHeld !== true) {
-    return { kind: 'held' };
+  const stop = evenIfStopped ? undefined : stopOf(row);
+  if (stop?.kind === 'held' && stop.isKept) {
+    return stop;
   }
   if (!row.settled && row.leaseEndMs > nowMs) {
     return { kind: 'leased', untilMs: row.leaseEndMs };
+  }
+  if (stop !== undefined) {
+    return stop;
   }
   Object.assign(row, { attempt, settled: false, token, leaseEndMs });
   if ('bucket' in message.content) {
     row.content = copy(message.content);
   }
   delete row.nextDueAtMs;
-  rows.set(key, row);
+  keep(stored, message, row);
   const { domain } = prepared;
   const { recipients, demand, delayNotified } = row;
   const told = delayNotified === undefined ? {} : { delayNotified };
   return { kind: 'claimed', delivery: { id, domain, attempt, token, recipients, demand, ...told } };
+}
+
+function stopOf({ cancelled, held, content }: MemoryRow): ClaimResult | undefined {
+  if (cancelled !== undefined) {
+    return { kind: 'cancelled', cancellation: copy(cancelled) };
+  }
+  return held === undefined ? undefined : { kind: 'held', isKept: content !== undefined };
+}
+
+function keep({ rows, advance }: Rows, message: PreparedMessage, row: MemoryRow): void {
+  rows.set(keyOf(message), row);
+  advance.delete(keyOf(message));
+}
+
+function parkRow(stored: Rows, message: PreparedMessage, nowMs: number): boolean {
+  const content = assertKept(copy(message.content));
+  const row = rowOf(stored, message);
+  if (row.hash !== message.prepared.hash || row.held === undefined) {
+    return false;
+  }
+  if (row.content !== undefined) {
+    return true;
+  }
+  if (row.cancelled !== undefined || (!row.settled && row.leaseEndMs > nowMs)) {
+    return false;
+  }
+  Object.assign(row, { content, waiting: true, nextDueAtMs: nowMs });
+  keep(stored, message, row);
+  return true;
 }
 
 function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord[]): void {
@@ -162,6 +223,7 @@ function settleRow(row: MemoryRow, settlement: Settlement, whyHistory: WhyRecord
   }
   if (next === undefined) {
     delete row.held;
+    delete row.cancelled;
     delete row.nextDueAtMs;
     const { redacted: _redacted, ...envelope } = row.envelope;
     row.envelope = envelope;

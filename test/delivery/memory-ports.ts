@@ -8,6 +8,7 @@ import { withIdentity } from '../../functions/adapters/aws/mail-queue.ts';
 import type { MessageTable } from '../../functions/adapters/aws/message-table.ts';
 import type { BackoffStore, ContentStore, MailQueue } from '../../functions/delivery/ports.ts';
 import type { BackoffList } from '../../functions/delivery/requeue-ports.ts';
+import type { AdvanceNote } from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import { decodeBase64 } from '../../functions/protocol/base64.ts';
 import { TransportSecurityError } from '../../functions/protocol/errors.ts';
@@ -29,12 +30,13 @@ export interface MemoryPorts extends Omit<Boundaries, 'run'>, MemoryRetries {
   readonly whyHistory: readonly WhyRecord[];
   /** Of the message store, by `id#domain`. */
   readonly messageRows: Map<string, MemoryRow>;
+  readonly advance: Map<string, AdvanceNote>;
 }
 
 /** @param now The clock of whoever puts something off; default: one that stands still at the beginning of time. */
 export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
   const { run, calls, fail, intercept } = createBoundaries();
-  const { messages, whyHistory, rows: messageRows } = createMemoryMessages(run);
+  const { messages, whyHistory, rows: messageRows, advance } = createMemoryMessages(run);
   const sent: QueueMessage[] = [];
   const deadLetters: { readonly body: string; readonly reason: string }[] = [];
   const hidden: { readonly receiptHandle: string; readonly seconds: number }[] = [];
@@ -61,6 +63,7 @@ export function createMemoryPorts(now: () => number = () => 0): MemoryPorts {
     hidden,
     whyHistory,
     messageRows,
+    advance,
     fail,
     intercept,
   };

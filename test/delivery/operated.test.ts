@@ -28,6 +28,7 @@ async function putOff() {
   const { message } = retry;
   const control = createMemoryControl(createBoundaries().run, {
     rows: harness.stores.messageRows,
+    advance: harness.stores.advance,
     whyHistory: [],
     wholes: new Map(),
     actions: [],

@@ -58,7 +58,7 @@ describe('the queue', () => {
       { pathParameters: { action: 'retry' }, body: '{}' },
       {},
       422,
-      'id, domain, sender',
+      'domain, sender and all',
     ],
     [
       'no JSON',

@@ -25,7 +25,8 @@ const upload = 'u'.repeat(32);
 /** A message that the world knows as a whole and nobody has begun with. */
 function stored({ wholes }: SubmitWorld, id: string): StoredMessage | undefined {
   const whole = wholes.get(id);
-  return whole && { id, whole, deliveries: [], attempts: [], actions: [], truncated: false };
+  const nothing = { deliveries: [], advance: [], attempts: [], actions: [], truncated: false };
+  return whole && { id, whole, ...nothing };
 }
 
 async function call(

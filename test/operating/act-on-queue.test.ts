@@ -4,6 +4,7 @@ import type { Deed } from '../../functions/operating/delivery-actions.ts';
 import { listWaiting } from '../../functions/operating/list-waiting.ts';
 import { showMessage } from '../../functions/operating/show-message.ts';
 import { waitingCursorSchema } from '../../functions/operating/waiting-cursor.ts';
+import { prepareMessage } from '../../functions/submission/prepare.ts';
 import type { WholeMessage, WholePart } from '../../functions/submission/whole-message.ts';
 import { claimRequest, minuteMs, noonMs, preparedMessage } from '../delivery/port-fixtures.ts';
 import { createQueueWorld, type QueueWorld } from './queue-world.ts';
@@ -85,7 +86,10 @@ describe('hold and release', () => {
     await world.putOff();
     await act(world, { action: 'hold' });
     const message = preparedMessage({ attempt: 2 });
-    expect(await world.ports.messages.claim(claimRequest({ message }))).toEqual({ kind: 'held' });
+    expect(await world.ports.messages.claim(claimRequest({ message }))).toEqual({
+      kind: 'held',
+      isKept: true,
+    });
     expect(await act(world, { action: 'release' })).toEqual(done);
     expect(world.stores.sent).toMatchObject([{ id: 'm-1', attempt: 2 }]);
     expect(await world.ports.messages.claim(claimRequest({ message }))).toMatchObject({
@@ -270,7 +274,11 @@ test('a whole message is acted upon and shown with all of its parts', async () =
 
 describe('a part of a whole message that nobody has begun with', () => {
   const domain = 'example.com';
-  const queued = { reason: 'queued', count: 1, examples: [{ id: 'part-com', domain }] };
+  const left = (reason: string) => ({
+    done: 0,
+    skipped: [{ reason, count: 1, examples: [{ id: 'part-com', domain }] }],
+  });
+  const only = { selection: { kind: 'message', id: 'w-1', domain } } as const;
 
   async function addQueued(world: QueueWorld): Promise<void> {
     await putOffWhole(world);
@@ -280,21 +288,116 @@ describe('a part of a whole message that nobody has begun with', () => {
   }
 
   test.each<Deed>([
-    { action: 'retry' },
     { action: 'hold' },
     { action: 'cancel', bounce: true },
     { action: 'override', demand: 'default' },
-  ])('is said to be in the delivery queue: %j', async (deed) => {
+  ])('what is asked of it is noted, and in its history: %j', async (deed) => {
     const world = createQueueWorld();
     await addQueued(world);
-    expect(await act(world, deed, whole)).toEqual({ done: 2, skipped: [queued] });
+    expect(await act(world, deed, whole)).toEqual({ done: 2, noted: 1, skipped: [] });
+    const shown = await showMessage('w-1', world.ports.control);
+    const part = shown?.parts.find(({ id }) => id === 'part-com');
+    expect(part?.advance).toMatchObject([{ domain }]);
+    expect(part?.actions).toMatchObject([{ domain, action: deed.action, ...actor }]);
+  });
+
+  test('retry has nothing to hasten: it is said why', async () => {
+    const world = createQueueWorld();
+    await addQueued(world);
+    const retry = { action: 'retry' } as const;
+    expect(await act(world, retry, only)).toEqual(left('queued'));
+    await act(world, { action: 'hold' }, only);
+    expect(await act(world, retry, only)).toEqual(left('held'));
+    await act(world, { action: 'cancel', bounce: false }, only);
+    expect(await act(world, retry, only)).toEqual(left('finished'));
+  });
+
+  test('released, its first attempt begins as if nothing had been', async () => {
+    const world = createQueueWorld();
+    await addQueued(world);
+    await act(world, { action: 'hold' }, only);
+    const prepared = { ...preparedMessage().prepared, domain, hash: '' };
+    const request = claimRequest({ message: preparedMessage({ id: 'part-com', prepared }) });
+    expect(await world.ports.messages.claim(request)).toEqual({ kind: 'held', isKept: false });
+    const release = await act(world, { action: 'release' }, only);
+    expect(release).toEqual({ done: 0, noted: 1, skipped: [] });
+    expect(world.stores.sent).toEqual([]);
+    expect(await world.ports.messages.claim(request)).toMatchObject({ kind: 'claimed' });
   });
 
   test('is unknown once its time is over: its history was longer ago', async () => {
     const world = createQueueWorld();
     await addQueued(world);
     world.nowMs = Date.parse('2026-11-29T12:00:00.000Z');
-    const { skipped } = await act(world, { action: 'hold' }, whole);
-    expect(skipped).toEqual([{ ...queued, reason: 'unknown' }]);
+    expect(await act(world, { action: 'hold' }, only)).toEqual(left('unknown'));
+  });
+});
+
+describe('one part of a message, by its domain', () => {
+  test('is acted upon, and the others are not', async () => {
+    const world = createQueueWorld();
+    await putOffWhole(world);
+    const selection = { kind: 'message', id: 'w-1', domain: 'example.net' } as const;
+    expect(await act(world, { action: 'hold' }, { selection })).toEqual(done);
+    const held = await listWaiting({ order: 'age', held: true, limit: 9 }, world.ports.waiting);
+    expect(held.deliveries).toMatchObject([{ id: 'part-net' }]);
+  });
+
+  test.each([
+    ['a message that is not known: it came by SQS, and was not begun with', 'm-1', 'noted'],
+    ['a message that is known, and has none', 'w-1', 'unknown'],
+  ])('%s', async (_reason, id, outcome) => {
+    const world = createQueueWorld();
+    await putOffWhole(world);
+    const selection = { kind: 'message', id, domain: 'example.com' } as const;
+    const result = await act(world, { action: 'hold' }, { selection });
+    expect(result.noted === 1 ? 'noted' : result.skipped[0]?.reason).toBe(outcome);
+    expect(result.done).toBe(0);
+  });
+
+  test('what was noted of it can be taken back, and shown meanwhile', async () => {
+    const world = createQueueWorld();
+    const selection = { kind: 'message', id: 'm-1', domain: 'example.com' } as const;
+    await act(world, { action: 'hold' }, { selection });
+    const shown = await showMessage('m-1', world.ports.control);
+    expect(shown?.parts[0]?.advance).toMatchObject([{ held: { author: actor.author } }]);
+    const released = await act(world, { action: 'release' }, { selection });
+    expect(released).toEqual({ done: 0, noted: 1, skipped: [] });
+  });
+
+  test('is noted under the id of a part as well, which it has where the message is split', async () => {
+    const world = createQueueWorld();
+    const message = {
+      ...preparedMessage({ content: { data: 'aGVsbG8=' } }),
+      rcptTo: [{ address: 'bob@example.com' }, { address: 'carol@example.net' }],
+    };
+    const handedIn = { fields: [], sizeBytes: 5 };
+    const controls = { rules: [], exceptions: [] };
+    const rules = { settings: world.settings, controls, nowMs: noonMs };
+    const [first, second] = prepareMessage(message, handedIn, rules);
+    const selection = { kind: 'message', id: 'm-1', domain: 'example.com' } as const;
+    await act(world, { action: 'hold' }, { selection });
+    const claim = (part = message) =>
+      world.ports.messages.claim(claimRequest({ message: part, token: part.id }));
+    expect(await claim(first)).toEqual({ kind: 'held', isKept: false });
+    expect(await claim(second)).toMatchObject({ kind: 'claimed' });
+    // Known by now as a whole, it has that note no more, and its part has it.
+    await putOffWhole(world);
+    const known = world.wholes.get('w-1') as WholeMessage;
+    const parts = [first, second].flatMap((part) =>
+      part === undefined
+        ? []
+        : [{ id: part.id, domain: part.prepared.domain, demand: 'default', demandReason: '' }],
+    );
+    world.wholes.set('m-1', {
+      ...known,
+      id: 'm-1',
+      parts: parts as unknown as readonly WholePart[],
+    });
+    const shown = await showMessage('m-1', world.ports.control);
+    expect(shown?.parts.map(({ id }) => id)).toEqual([first?.id, second?.id]);
+    const released = await act(world, { action: 'release' }, { selection });
+    expect(released).toEqual({ done: 0, noted: 1, skipped: [] });
+    expect(await claim(first)).toMatchObject({ kind: 'claimed' });
   });
 });

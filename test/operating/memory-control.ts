@@ -1,6 +1,7 @@
 /** The message table in memory as operators see and change it, over the rows that delivery claims and settles. */
 import { waitingShard, waitingShards } from '../../functions/adapters/aws/delivery-row.ts';
 import type {
+  AdvanceNote,
   DeliveryKey,
   DeliveryRow,
   WaitingDelivery,
@@ -9,6 +10,7 @@ import type {
 } from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
 import type {
+  ActionTarget,
   MessageControl,
   QueueAction,
   Refusal,
@@ -22,6 +24,7 @@ import { type MemoryRow, viewOf } from '../delivery/memory-messages.ts';
 /** What is shared with the rest of the stores in memory. */
 export interface ControlledRows {
   readonly rows: Map<string, MemoryRow>;
+  readonly advance: Map<string, AdvanceNote>;
   readonly whyHistory: readonly WhyRecord[];
   /** By id. */
   readonly wholes: ReadonlyMap<string, WholeMessage>;
@@ -29,44 +32,59 @@ export interface ControlledRows {
 }
 
 export function createMemoryControl(run: Run, stored: ControlledRows): MessageControl {
-  const { rows, actions } = stored;
+  const { rows, advance, actions } = stored;
   const view = ({ id, domain }: DeliveryKey): DeliveryRow | undefined =>
     viewOf(rows.get(`${id}#${domain}`), id, domain);
   const change = (
-    key: DeliveryKey,
-    refuse: (row: DeliveryRow) => Refusal | undefined,
-    apply: (row: MemoryRow) => void,
+    target: ActionTarget,
+    refuse: (delivery: DeliveryRow | AdvanceNote) => Refusal | undefined,
+    apply: (delivery: Changeable) => void,
   ): RowChange => {
-    const before = view(key);
-    const row = rows.get(`${key.id}#${key.domain}`);
-    if (before === undefined || row === undefined) {
+    const { id, domain, mayCome } = target;
+    const before = view(target);
+    const row = rows.get(`${id}#${domain}`);
+    const note = { ...(advance.get(`${id}#${domain}`) ?? { domain }) };
+    if (row === undefined && mayCome !== true) {
       return { kind: 'refused', refusal: { kind: 'unknown' } };
     }
-    const refusal = before.state === 'finished' ? ({ kind: 'finished' } as const) : refuse(before);
+    const isOver = before?.state === 'finished' || (row ?? note).cancelled !== undefined;
+    const refusal = isOver ? ({ kind: 'finished' } as const) : refuse(before ?? note);
     if (refusal !== undefined) {
       return { kind: 'refused', refusal };
     }
-    apply(row);
-    return { kind: 'changed', row: view(key) as DeliveryRow };
+    apply(row ?? note);
+    if (row === undefined) {
+      advance.set(`${id}#${domain}`, note);
+      return { kind: 'noted' };
+    }
+    return { kind: 'changed', row: view(target) as DeliveryRow };
   };
   return {
     readDelivery: async (id, domain) => view({ id, domain }),
     readMessage: async (id) => readMessage(id, stored, view),
     hold: (key, note) =>
       run('hold', () =>
-        change(key, refuseHold, (row) => {
-          row.held = copy(note);
-          row.waiting = true;
-        }),
+        change(
+          key,
+          ({ held }) => (held === undefined ? undefined : { kind: 'held' }),
+          (delivery) => {
+            delivery.held = copy(note);
+            if (isRow(delivery)) {
+              delivery.waiting = true;
+            }
+          },
+        ),
       ),
     release: (key, nowMs) =>
       run('release', () =>
         change(
           key,
           ({ held }) => (held === undefined ? { kind: 'not-held' } : undefined),
-          (row) => {
-            delete row.held;
-            row.nextDueAtMs = nowMs;
+          (delivery) => {
+            delete delivery.held;
+            if (isRow(delivery)) {
+              delivery.nextDueAtMs = nowMs;
+            }
           },
         ),
       ),
@@ -74,12 +92,22 @@ export function createMemoryControl(run: Run, stored: ControlledRows): MessageCo
       run('override', () =>
         change(
           key,
-          ({ state, leaseEndMs }) =>
-            state === 'attempting' && leaseEndMs > nowMs
-              ? { kind: 'busy', untilMs: leaseEndMs }
-              : undefined,
-          (row) => {
-            row.demand = copy(demand);
+          (delivery) => refuseBusy(delivery, nowMs),
+          (delivery) => {
+            delivery.demand = copy(demand);
+          },
+        ),
+      ),
+    cancel: (key, cancellation, nowMs) =>
+      run('cancel', () =>
+        change(
+          key,
+          (delivery) =>
+            'content' in delivery
+              ? { kind: 'busy', untilMs: Math.max(nowMs, delivery.leaseEndMs) }
+              : refuseBusy(delivery, nowMs),
+          (delivery) => {
+            delivery.cancelled = copy(cancellation);
           },
         ),
       ),
@@ -87,16 +115,22 @@ export function createMemoryControl(run: Run, stored: ControlledRows): MessageCo
   };
 }
 
-function refuseHold({ held, content }: DeliveryRow): Refusal | undefined {
-  if (held !== undefined) {
-    return { kind: 'held' };
-  }
-  return content === undefined ? { kind: 'queued' } : undefined;
+/** A row, or what is asked in advance of it. */
+type Changeable = MemoryRow | { -readonly [Key in keyof AdvanceNote]: AdvanceNote[Key] };
+
+function isRow(delivery: Changeable): delivery is MemoryRow {
+  return 'hash' in delivery;
+}
+
+function refuseBusy(delivery: DeliveryRow | AdvanceNote, nowMs: number): Refusal | undefined {
+  const isUnderWay =
+    'state' in delivery && delivery.state === 'attempting' && delivery.leaseEndMs > nowMs;
+  return isUnderWay ? { kind: 'busy', untilMs: delivery.leaseEndMs } : undefined;
 }
 
 function readMessage(
   id: string,
-  { rows, whyHistory, wholes, actions }: ControlledRows,
+  { rows, advance, whyHistory, wholes, actions }: ControlledRows,
   view: (key: DeliveryKey) => DeliveryRow | undefined,
 ): StoredMessage | undefined {
   const whole = wholes.get(id);
@@ -105,13 +139,15 @@ function readMessage(
     .filter(([of]) => of === id)
     .map(([, domain]) => view({ id, domain }))
     .filter((row) => row !== undefined);
-  if (whole === undefined && deliveries.length === 0) {
+  const notes = [...advance].flatMap(([key, note]) => (key.split('#')[0] === id ? [note] : []));
+  if (whole === undefined && deliveries.length === 0 && notes.length === 0) {
     return undefined;
   }
   return copy({
     id,
     ...(whole !== undefined && { whole }),
     deliveries,
+    advance: notes,
     attempts: whyHistory.filter((why) => why.id === id),
     actions: actions.filter((action) => action.id === id),
     truncated: false,

@@ -9,6 +9,11 @@ const reason = 'ticket 4711 of the help desk';
 describe('an action on the queue', () => {
   test.each<[Deed['action'], object, object]>([
     ['retry', { id: 'm-1' }, { selection: { kind: 'message', id: 'm-1' }, reason: '' }],
+    [
+      'retry',
+      { id: 'm-1', domain: 'Example.ORG' },
+      { selection: { kind: 'message', id: 'm-1', domain: 'example.org' } },
+    ],
     ['release', { domain: 'BÜCHER.example' }, { selection: { domain: 'xn--bcher-kva.example' } }],
     ['hold', { sender: '', reason }, { selection: { kind: 'sender', sender: '' }, reason }],
     ['cancel', { all: true, reason }, { deed: { action: 'cancel', bounce: true } }],
@@ -22,6 +27,7 @@ describe('an action on the queue', () => {
   test.each<[Deed['action'], object, string, string]>([
     ['retry', {}, 'id', 'nothing is selected: all must be said'],
     ['retry', { id: 'm-1', all: true }, 'id', 'two selections'],
+    ['retry', { id: 'm-1', domain: 'example.org', sender: '' }, 'id', 'a part of it, and more'],
     ['retry', { all: false }, 'all', 'all is true, or left out'],
     ['retry', { domain: 'not a domain' }, 'domain', 'no domain name'],
     ['retry', { sender: 'alice' }, 'sender', 'no mailbox'],

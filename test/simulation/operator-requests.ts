@@ -1,6 +1,11 @@
 /** What the operator of the queue has asked for, and so what may become of which row. */
+import {
+  decodeWholeMessage,
+  wholeMessagePart,
+} from '../../functions/adapters/aws/whole-messages.ts';
 import type { Selection } from '../../functions/operating/act-on-queue.ts';
 import type { Deed } from '../../functions/operating/delivery-actions.ts';
+import { deriveId } from '../../functions/submission/prepare.ts';
 import type { Chance } from './chance.ts';
 import type { Item } from './expressions.ts';
 import type { Demand } from './truth.ts';
@@ -24,8 +29,12 @@ export interface OperatorRequests {
   begin(selection: Selection, deed: Deed): { readonly reason: string; readonly end: () => void };
   /** An item of the message table was written. */
   written(item: Item): void;
+  /** A record was put into the queue whose sender gave its message an id. */
+  sent(id: string, domains: readonly string[]): void;
   /** One of the rows that are not finished. */
   pickRow(chance: Chance): OpenRow | undefined;
+  /** The next message that comes in, or a part of it, when it does: most likely nobody has begun with it. */
+  nextOne(): Promise<Selection>;
   isAnyHeld(): boolean;
   /** Whether a demand was asked for in the place of another one. */
   isOverridden(row: OpenRow, demand: Demand): boolean;
@@ -51,10 +60,12 @@ export function createOperatorRequests(violate: (what: string) => void): Operato
   const held = new Set<string>();
   const tokens = new Map<string, string | undefined>();
   const claimedThoughHeld = new Set<string>();
-
+  const waiting: ((next: Selection) => void)[] = [];
+  /** By the id of a part: what only its whole says while it has no row. */
+  const wholeIds = new Map<string, string>();
   const noteHold = (row: OpenRow, key: string, item: Item): void => {
     const isHeld = item['held'] !== undefined;
-    const isFinished = item['removeAtSeconds'] !== undefined;
+    const isFinished = isFinishedRow(item);
     if (isHeld !== held.has(key) && !isFinished) {
       const action = isHeld ? 'hold' : 'release';
       if (
@@ -97,13 +108,25 @@ export function createOperatorRequests(violate: (what: string) => void): Operato
         const { domain, action } = JSON.parse(item['action']?.S ?? '{}');
         noted.add(`${item['id']?.S} ${domain} ${action}`);
       }
+      if (part === wholeMessagePart) {
+        const id = item['id']?.S ?? '';
+        for (const each of decodeWholeMessage(item, id, 'messages').parts) {
+          wholeIds.set(each.id, id);
+        }
+        waiting.shift()?.({ kind: 'message', id });
+      }
       if (!part.startsWith('delivery#')) {
         return;
       }
-      const row = readRow(item);
+      const read = readRow(item);
+      const wholeId = read.wholeId ?? wholeIds.get(read.id);
+      const row = { ...read, ...(wholeId !== undefined && { wholeId }) };
       const key = keyOf(row);
       noteHold(row, key, item);
-      if (item['removeAtSeconds'] === undefined) {
+      if (isInAdvance(item)) {
+        return;
+      }
+      if (!isFinishedRow(item)) {
         open.set(key, row);
       } else {
         open.delete(key);
@@ -111,6 +134,16 @@ export function createOperatorRequests(violate: (what: string) => void): Operato
         claimedThoughHeld.delete(key);
       }
     },
+    sent: (id, domains) => {
+      for (const domain of domains) {
+        wholeIds.set(deriveId(id, domain), id);
+        waiting.shift()?.({ kind: 'message', id, domain });
+      }
+    },
+    nextOne: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+      }),
     pickRow: (chance) => (open.size === 0 ? undefined : chance.pick([...open.values()])),
     isAnyHeld: () => held.size > 0,
     isOverridden: (row, demand) =>
@@ -136,6 +169,15 @@ export function createOperatorRequests(violate: (what: string) => void): Operato
   };
 }
 
+/** Nothing but what operators asked before anybody has begun with the delivery. */
+export function isInAdvance(item: Item): boolean {
+  return item['advance'] !== undefined;
+}
+
+function isFinishedRow(item: Item): boolean {
+  return item['removeAtSeconds'] !== undefined && !isInAdvance(item);
+}
+
 function keyOf({ id, domain }: OpenRow): string {
   return `${id} ${domain}`;
 }
@@ -159,7 +201,10 @@ function selects(selection: Selection, { id, wholeId, domain, mailFrom }: OpenRo
     case 'all':
       return true;
     case 'message':
-      return selection.id === id || selection.id === wholeId;
+      return (
+        (selection.id === id || selection.id === wholeId) &&
+        (selection.domain === undefined || selection.domain === domain)
+      );
     case 'domain':
       return selection.domain === domain;
     case 'sender':

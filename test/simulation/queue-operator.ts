@@ -6,7 +6,6 @@ import { waitingCursorSchema } from '../../functions/operating/waiting-cursor.ts
 import type { Books } from './books.ts';
 import { arrivalMs, hourMs, minuteMs, startMs } from './calendar.ts';
 import { createQueueContext } from './functions.ts';
-import type { OpenRow } from './operator-requests.ts';
 import { createProcess, runToEnd } from './process.ts';
 import type { Run } from './run-parts.ts';
 
@@ -30,12 +29,8 @@ export function startQueueOperator(
     }
   };
   const act = async (): Promise<void> => {
-    const row = books.requests.pickRow(chance);
-    if (row === undefined) {
-      return;
-    }
     const action = chance.weigh(deeds);
-    const selection = drawSelection(row, action === 'override', run);
+    const selection = await drawSelection(books, action === 'override', run);
     switch (action) {
       case 'hold':
         return hold(selection);
@@ -65,7 +60,15 @@ export function startQueueOperator(
   clock.at(startMs + 2 * arrivalMs, sweep);
 }
 
-function drawSelection(row: OpenRow, isForOne: boolean, { chance }: Run): Selection {
+async function drawSelection(
+  { requests }: Pick<Books, 'requests'>,
+  isForOne: boolean,
+  { chance }: Run,
+): Promise<Selection> {
+  const row = requests.pickRow(chance);
+  if (row === undefined || chance.happens(0.4)) {
+    return requests.nextOne();
+  }
   const { id, domain, wholeId = id, mailFrom } = row;
   switch (isForOne ? 'id' : chance.weigh({ id: 6, domain: 1, sender: 2 })) {
     case 'id':

@@ -2,7 +2,7 @@
 import { domainOf } from './addresses.ts';
 import type { Item } from './expressions.ts';
 import { type MessageSpec, readAddress } from './messages.ts';
-import { type OperatorRequests, readRow } from './operator-requests.ts';
+import { isInAdvance, type OperatorRequests, readRow } from './operator-requests.ts';
 import type { SimulatedTable } from './table.ts';
 import type { Demand } from './truth.ts';
 
@@ -111,7 +111,7 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
     written: (item) => {
       const id = item['id']?.S ?? '';
       const part = item['part']?.S ?? '';
-      if (!part.startsWith('delivery#')) {
+      if (!part.startsWith('delivery#') || isInAdvance(item)) {
         return;
       }
       const demand = item['demand']?.S ?? '';
@@ -119,13 +119,14 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
       if (known.at(-1) === demand) {
         return;
       }
-      demands.set(`${id} ${part}`, [...known, demand]);
-      if (known.length > 0) {
+      const accepted = known.length > 0 ? undefined : acceptedDemandOf(item);
+      const before = accepted === undefined || accepted === demand ? known : [accepted];
+      demands.set(`${id} ${part}`, [...before, demand]);
+      if (before.length > 0) {
         checkOverride(item, JSON.parse(demand) as RowDemand);
-        return;
       }
-      for (const { address } of recipientsOf(item)) {
-        assign(address, { id, part }, JSON.parse(demand) as RowDemand);
+      for (const { address } of accepted === undefined ? [] : recipientsOf(item)) {
+        assign(address, { id, part }, JSON.parse(accepted ?? '') as RowDemand);
       }
     },
     keyOf: (address) => rows.get(address),
@@ -146,6 +147,15 @@ export function createRowLedger(options: RowLedgerOptions): RowLedger {
     noticeStates: ({ number, mailFrom }) =>
       (notices.get(number) ?? []).map((key) => stateIn(key, mailFrom)),
   };
+}
+
+/** As a row says it, which may have been overridden before it was made. */
+function acceptedDemandOf(row: Item): string {
+  const { prepared } = JSON.parse(row['envelope']?.S ?? '{}') as {
+    prepared: RowDemand & { demandReason: string };
+  };
+  const { demand, demandReason, explicit } = prepared;
+  return JSON.stringify({ demand, demandReason, explicit });
 }
 
 function recipientsOf(

@@ -330,9 +330,25 @@ describe('a simulation that finds nothing is worth nothing: it finds', () => {
       'holds that stop nobody',
       change('messages', (messages) => ({
         ...messages,
-        claim: (request) => messages.claim({ ...request, evenIfHeld: true }),
+        claim: (request) => messages.claim({ ...request, evenIfStopped: true }),
       })),
       /sent a message that is held/,
+    ],
+    [
+      'records of held mail that are let go, and nothing else has what is in them',
+      change('messages', (messages) => ({ ...messages, park: async () => true })),
+      /not ended: its row says undefined/,
+    ],
+    [
+      'cancellations that are noted, and nobody carries them out',
+      change('messages', (messages) => ({
+        ...messages,
+        claim: async (request) => {
+          const result = await messages.claim(request);
+          return result.kind === 'cancelled' ? { kind: 'done' } : result;
+        },
+      })),
+      /not ended: its row says undefined/,
     ],
     [
       'deeds of an operator that are not noted',

@@ -44,6 +44,10 @@ export function submitAll(
     }
     const body = recordOf(spec, { bucket, key });
     books.recorded(body, spec);
+    if (spec.named) {
+      const domains = new Set(spec.recipients.map(({ domain }) => domain));
+      books.requests.sent(`m${spec.number}`, [...domains]);
+    }
     cloud.queue.send(body);
   };
   const next = (): void => {

@@ -48,7 +48,8 @@ function row(changes: Partial<DeliveryRow> = {}): DeliveryRow {
 }
 
 function stored(id: string, changes: Partial<StoredMessage> = {}): StoredMessage {
-  return { id, deliveries: [], attempts: [], actions: [], truncated: false, ...changes };
+  const nothing = { deliveries: [], advance: [], attempts: [], actions: [], truncated: false };
+  return { id, ...nothing, ...changes };
 }
 
 function control(...messages: readonly StoredMessage[]) {
@@ -104,6 +105,26 @@ test('a delivery that is held says so', async () => {
   });
   expect(view?.deliveries[0]?.state).toBe('held');
 });
+
+test.each([
+  ['held', { held: { author: 'arn:x', reason: 'r', sinceMs: noonMs } }],
+  ['cancelled', { cancelled: { author: 'arn:x', reason: 'r', bounce: true } }],
+  ['queued', { demand: { demand: 'optional', demandReason: 'arn:x: r', explicit: false } }],
+] as const)(
+  'of a part that nobody has begun with: %s, as was asked of it',
+  async (state, asked) => {
+    const about = { ...action, id: 'part-b', domain: 'b.example' };
+    const view = await showSubmission('w', {
+      control: control(
+        stored('w', { whole }),
+        stored('part-b', { advance: [{ domain: 'b.example', ...asked }], actions: [about] }),
+      ),
+    });
+    const demand = 'demand' in asked ? 'optional' : 'default';
+    const actions = [{ action: 'override', author: 'arn:x' }];
+    expect(view?.deliveries[1]).toMatchObject({ id: 'part-b', state, demand, attempt: 0, actions });
+  },
+);
 
 test('what does not fit into an answer is named', async () => {
   const large = whyRecord({

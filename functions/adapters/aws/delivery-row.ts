@@ -5,12 +5,14 @@
  */
 import * as z from 'zod';
 import type {
+  Cancellation,
   ClaimedDelivery,
   DeliveryDemand,
   RecipientState,
   Settlement,
 } from '../../delivery/ports.ts';
 import type {
+  AdvanceNote,
   DeliveryKey,
   DeliveryRow,
   HeldNote,
@@ -149,6 +151,12 @@ export const heldSchema: z.ZodType<HeldNote> = z.strictObject({
   sinceMs: z.int(),
 } satisfies Record<keyof HeldNote, z.ZodType>);
 
+export const cancellationSchema: z.ZodType<Cancellation> = z.strictObject({
+  author: z.string(),
+  reason: z.string(),
+  bounce: z.boolean(),
+} satisfies Record<keyof Cancellation, z.ZodType>);
+
 const contentSchema = z.strictObject({ bucket: z.string(), key: z.string() });
 
 const redactedSchema = z.union([z.strictObject({ data: z.string() }), contentSchema]);
@@ -196,7 +204,7 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     },
     demand: row.json('demand', demandSchema),
     ...(row.has('content') && { content: row.json('content', contentSchema) }),
-    ...(row.has('held') && { held: row.json('held', heldSchema) }),
+    ...readStops(row),
     ...(row.has('delayNotified') && { delayNotified: true as const }),
     ...(row.has('nextDueAtMs') && { nextDueAtMs: row.integer('nextDueAtMs') }),
     ...(row.has('settledAtMs') && { settledAtMs: row.integer('settledAtMs') }),
@@ -204,6 +212,27 @@ export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): Deliver
     ...(row.has('note') && { note: row.text('note') }),
     ...(row.has('removeAtSeconds') && { removeAtSeconds: row.integer('removeAtSeconds') }),
   };
+}
+
+function readStops(row: ItemReader): Pick<DeliveryRow, 'held' | 'cancelled'> {
+  return {
+    ...(row.has('held') && { held: row.json('held', heldSchema) }),
+    ...(row.has('cancelled') && { cancelled: row.json('cancelled', cancellationSchema) }),
+  };
+}
+
+/** @throws {TransportSecurityError} `store-damaged` */
+export function decodeAdvance(row: ItemReader, domain: string): AdvanceNote {
+  return {
+    domain,
+    ...readStops(row),
+    ...(row.has('demand') && { demand: row.json('demand', demandSchema) }),
+  };
+}
+
+/** Undefined where the row is nothing but operators' word in advance. */
+export function decodeUnlessAdvance(row: ItemReader, key: DeliveryKey): DeliveryRow | undefined {
+  return row.has('advance') ? undefined : decodeRow(row, key);
 }
 
 function stateOf(settled: boolean, recipients: readonly RecipientState[]): DeliveryRow['state'] {

@@ -3,14 +3,16 @@
  *
  * Items beside those of message-table.ts and whole-messages.ts: `action#<time>#<random>`, what an operator did.
  * A change is one conditional write on the delivery's row, the same row in which attempts are claimed, so that the two
- * cannot pass each other by.
+ * cannot pass each other by. Where there is no row yet, one is made that holds nothing but what is asked (`advance`); it
+ * has a time to be removed, since its message may never come.
  */
 import { randomUUID } from 'node:crypto';
 import { PutItemCommand, QueryCommand, type QueryCommandInput } from '@aws-sdk/client-dynamodb';
 import * as z from 'zod';
-import type { DeliveryKey, DeliveryRow } from '../../delivery/stored-delivery.ts';
+import type { AdvanceNote, DeliveryKey, DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import type {
+  ActionTarget,
   MessageControl,
   QueueAction,
   Refusal,
@@ -21,7 +23,8 @@ import { expiryDaysMax } from '../../submission/limits.ts';
 import type { WholeMessage } from '../../submission/whole-message.ts';
 import { type ConditionalUpdate, readItem, type Table, updateIf } from './conditional-update.ts';
 import {
-  decodeRow,
+  decodeAdvance,
+  decodeUnlessAdvance,
   deliveryKey,
   encodeDemand,
   rowReader,
@@ -41,70 +44,173 @@ export function createMessageControl(options: MessageControlOptions): MessageCon
   return {
     readMessage: (id) => readMessage(options, id),
     readDelivery: (id, domain) => readDelivery(options, { id, domain }),
-    hold: (key, note) =>
-      change(options, key, {
-        // Held, its record is let go: only a row that can make it again may be.
-        condition: `${unfinished} AND attribute_exists(#content) AND attribute_not_exists(#held)`,
-        set: { held: text(JSON.stringify(note)), waiting: text(waitingShard(key.id)) },
-        explain: explainHold,
+    hold: (target, note) =>
+      change(options, target, {
+        atMs: note.sinceMs,
+        condition: 'attribute_not_exists(#held)',
+        set: { held: text(JSON.stringify(note)) },
+        rowOnly: { set: { waiting: text(waitingShard(target.id)) } },
+        explain: () => ({ kind: 'held' }),
       }),
-    release: (key, nowMs) =>
-      change(options, key, {
-        condition: `${unfinished} AND attribute_exists(#held)`,
-        // Due now: should its queue message be lost, what looks for overdue rows finds it.
-        set: { nextDueAtMs: integer(nowMs) },
+    release: (target, nowMs) =>
+      change(options, target, {
+        atMs: nowMs,
+        condition: 'attribute_exists(#held)',
         remove: ['held'],
+        // Due now: should its queue message be lost, what looks for overdue rows finds it.
+        rowOnly: { set: { nextDueAtMs: integer(nowMs) } },
         explain: () => ({ kind: 'not-held' }),
       }),
-    override: (key, demand, nowMs) =>
-      change(options, key, {
-        condition: `${unfinished} AND (#settled = :yes OR #leaseEndMs <= :nowMs)`,
-        conditionValues: { yes: flag(true), nowMs: integer(nowMs) },
+    override: (target, demand, nowMs) =>
+      change(options, target, {
+        atMs: nowMs,
         set: { demand: text(encodeDemand(demand)) },
-        explain: ({ leaseEndMs }) => ({ kind: 'busy', untilMs: leaseEndMs }),
+        rowOnly: {
+          condition: '(#settled = :yes OR #leaseEndMs <= :nowMs)',
+          conditionValues: { yes: flag(true), nowMs: integer(nowMs) },
+        },
+        explain: (row) => ({ kind: 'busy', untilMs: row?.leaseEndMs ?? nowMs }),
+      }),
+    cancel: (target, cancellation, nowMs) =>
+      change(options, target, {
+        atMs: nowMs,
+        set: { cancelled: text(JSON.stringify(cancellation)) },
+        rowOnly: {
+          condition: 'attribute_not_exists(#content) AND #leaseEndMs <= :nowMs',
+          conditionValues: { nowMs: integer(nowMs) },
+        },
+        explain: (row) => ({ kind: 'busy', untilMs: Math.max(nowMs, row?.leaseEndMs ?? nowMs) }),
       }),
     noteAction: (action) => noteAction(options, action),
   };
 }
 
-const unfinished = 'attribute_exists(#id) AND attribute_not_exists(#removeAtSeconds)';
+/** What a write adds to the condition and the attributes that all of them have. */
+type Addition = Partial<Pick<ConditionalUpdate, 'condition' | 'conditionValues' | 'set'>>;
 
-/** A write on a row, and why it was refused where that is not for want of an unfinished delivery. */
-interface Change extends Omit<ConditionalUpdate, 'key'> {
-  readonly explain: (row: DeliveryRow) => Refusal;
+/** A write on a row, or in advance of it. */
+interface Change extends Addition, Pick<ConditionalUpdate, 'remove'> {
+  /** When it is asked for, epoch milliseconds. */
+  readonly atMs: number;
+  /** What is added where there is a row. */
+  readonly rowOnly?: Addition;
+  /** Why it is refused, where that is not for want of a delivery that goes on; without a row in advance of it. */
+  readonly explain: (row?: DeliveryRow) => Refusal;
 }
 
+const goesOn =
+  'attribute_exists(#id) AND attribute_not_exists(#removeAtSeconds) AND attribute_not_exists(#cancelled)';
+
+const notBegun =
+  '(attribute_not_exists(#id) OR #advance = :advance) AND attribute_not_exists(#cancelled)';
+
 async function change(
+  options: MessageControlOptions,
+  target: ActionTarget,
+  wanted: Change,
+): Promise<RowChange> {
+  const changed = await changeRow(options, target, wanted);
+  if (changed !== undefined) {
+    return changed;
+  }
+  const unknown = { kind: 'refused', refusal: { kind: 'unknown' } } as const;
+  if (target.mayCome !== true) {
+    return unknown;
+  }
+  // Where it was begun with between the two writes, it has a row now.
+  return (
+    (await noteInAdvance(options, target, wanted)) ??
+    (await changeRow(options, target, wanted)) ??
+    unknown
+  );
+}
+
+/** Undefined where there is no row, or only what is asked in advance. */
+async function changeRow(
+  table: Table,
+  { id, domain }: ActionTarget,
+  { condition, conditionValues, set, remove = [], rowOnly = {}, explain }: Change,
+): Promise<RowChange | undefined> {
+  const key = { id, domain };
+  const { isDone, item } = await write(table, key, {
+    condition: allOf(goesOn, condition, rowOnly.condition),
+    conditionValues: { ...conditionValues, ...rowOnly.conditionValues },
+    set: { ...set, ...rowOnly.set },
+    remove,
+  });
+  const row = item && decodeUnlessAdvance(rowReader(item, key, table.tableName), key);
+  if (row === undefined) {
+    return undefined;
+  }
+  if (isDone) {
+    return { kind: 'changed', row };
+  }
+  const isOver = row.state === 'finished' || row.cancelled !== undefined;
+  return { kind: 'refused', refusal: isOver ? { kind: 'finished' } : explain(row) };
+}
+
+/** Undefined where there is a row. */
+async function noteInAdvance(
+  table: MessageControlOptions,
+  { id, domain }: ActionTarget,
+  { atMs, condition, conditionValues, set, remove = [], explain }: Change,
+): Promise<RowChange | undefined> {
+  const { isDone, item } = await write(
+    table,
+    { id, domain },
+    {
+      condition: allOf(notBegun, condition),
+      conditionValues: { ...conditionValues, advance: flag(true) },
+      set: {
+        ...set,
+        advance: flag(true),
+        removeAtSeconds: integer(historyEndSeconds(atMs, table)),
+      },
+      remove,
+    },
+  );
+  if (isDone) {
+    return { kind: 'noted' };
+  }
+  if (item !== undefined && item['advance'] === undefined) {
+    return undefined;
+  }
+  return {
+    kind: 'refused',
+    refusal: item?.['cancelled'] === undefined ? explain() : { kind: 'finished' },
+  };
+}
+
+function allOf(...conditions: readonly (string | undefined)[]): string {
+  return conditions.filter((each) => each !== undefined).join(' AND ');
+}
+
+/** `isDone` also where the write was applied, its answer was lost, and the SDK's second try met what the first had done. */
+async function write(
   table: Table,
   key: DeliveryKey,
-  { explain, ...update }: Change,
-): Promise<RowChange> {
+  update: Omit<ConditionalUpdate, 'key'>,
+): Promise<{ readonly isDone: boolean; readonly item: Item | undefined }> {
   const changeId = randomUUID();
   const { met, item } = await updateIf(table, {
     ...update,
     key: deliveryKey(key),
     set: { ...update.set, changeId: text(changeId) },
   });
-  if (item === undefined) {
-    return { kind: 'refused', refusal: { kind: 'unknown' } };
-  }
-  const reader = rowReader(item, key, table.tableName);
-  const row = decodeRow(reader, key);
-  // Also where the write was applied, its answer was lost, and the SDK's second try met what the first had done.
-  if (met || (reader.has('changeId') && reader.text('changeId') === changeId)) {
-    return { kind: 'changed', row };
-  }
-  const refusal = row.state === 'finished' ? ({ kind: 'finished' } as const) : explain(row);
-  return { kind: 'refused', refusal };
+  return { isDone: met || item?.['changeId']?.S === changeId, item };
 }
 
-function explainHold({ held }: DeliveryRow): Refusal {
-  return { kind: held === undefined ? 'queued' : 'held' };
+/** The message may wait for as long before its history begins. */
+function historyEndSeconds(
+  atMs: number,
+  { historyDays }: Pick<MessageControlOptions, 'historyDays'>,
+): number {
+  return Math.floor(atMs / 1_000) + (historyDays + expiryDaysMax) * 86_400;
 }
 
 async function readDelivery(table: Table, key: DeliveryKey): Promise<DeliveryRow | undefined> {
   const item = await readItem(table, deliveryKey(key));
-  return item && decodeRow(rowReader(item, key, table.tableName), key);
+  return item && decodeUnlessAdvance(rowReader(item, key, table.tableName), key);
 }
 
 /** Rows have up to 400 KB, records 16 KB: this much is a delivery with a few hundred attempts. */
@@ -128,7 +234,7 @@ async function readMessage(table: Table, id: string): Promise<StoredMessage | un
   if (rest.items.length === 0) {
     return undefined;
   }
-  const found: Found = { deliveries: [], attempts: [], actions: [] };
+  const found: Found = { deliveries: [], advance: [], attempts: [], actions: [] };
   for (const item of [...rest.items, ...actions.items.toReversed()]) {
     sortInto(found, item, { id, tableName: table.tableName });
   }
@@ -166,6 +272,7 @@ async function readItems(
 interface Found {
   whole?: WholeMessage;
   readonly deliveries: DeliveryRow[];
+  readonly advance: AdvanceNote[];
   readonly attempts: WhyRecord[];
   readonly actions: QueueAction[];
 }
@@ -182,7 +289,12 @@ function sortInto(
   if (part === wholeMessagePart) {
     found.whole = decodeWholeMessage(item, id, tableName);
   } else if (kind === 'delivery') {
-    found.deliveries.push(decodeRow(rowReader(item, { id, domain }, tableName), { id, domain }));
+    const row = decodeUnlessAdvance(rowReader(item, { id, domain }, tableName), { id, domain });
+    if (row === undefined) {
+      found.advance.push(decodeAdvance(reader, domain));
+    } else {
+      found.deliveries.push(row);
+    }
   } else if (kind === 'why') {
     found.attempts.push(reader.json('why', whySchema));
   } else if (kind === 'action') {
@@ -202,12 +314,11 @@ const actionSchema: z.ZodType<ActionBody> = z.strictObject({
 } satisfies Record<keyof ActionBody, z.ZodType>);
 
 async function noteAction(
-  { client, tableName, historyDays }: MessageControlOptions,
+  options: MessageControlOptions,
   { id, ...body }: QueueAction,
 ): Promise<void> {
+  const { client, tableName } = options;
   const at = new Date(body.atMs).toISOString();
-  // The message may wait for as long before its history begins.
-  const removeAtSeconds = Math.floor(body.atMs / 1_000) + (historyDays + expiryDaysMax) * 86_400;
   await orUnavailable(`PutItem on table ${tableName}`, () =>
     client.send(
       new PutItemCommand({
@@ -216,7 +327,7 @@ async function noteAction(
           id: text(id),
           part: text(`action#${at}#${randomUUID().slice(0, 8)}`),
           action: text(JSON.stringify(body)),
-          removeAtSeconds: integer(removeAtSeconds),
+          removeAtSeconds: integer(historyEndSeconds(body.atMs, options)),
         },
       }),
     ),

@@ -21,11 +21,13 @@ import type {
 } from '../../delivery/ports.ts';
 import type { DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
+import type { PreparedMessage } from '../../submission/queue-message.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import {
   assertSettlement,
+  cancellationSchema,
   decodeClaimed,
-  decodeRow,
+  decodeUnlessAdvance,
   deliveryKey,
   encodeDemand,
   encodeEnvelope,
@@ -35,7 +37,7 @@ import {
   waitingShard,
   whyKey,
 } from './delivery-row.ts';
-import { flag, type Item, integer, text } from './item.ts';
+import { flag, type Item, type ItemReader, integer, text } from './item.ts';
 import { boundWhy, encodeNewRecipients, encodeSettledRecipients } from './row-limits.ts';
 import { createSharedContents } from './shared-contents.ts';
 import { storeUnavailable } from './store-failure.ts';
@@ -44,7 +46,7 @@ import { storeUnavailable } from './store-failure.ts';
 export interface MessageTable extends MessageStore {
   /**
    * The delivery of message `id` to `domain` as it stands, strongly consistent; undefined where there is none (never
-   * claimed, or removed after its days of history).
+   * claimed or parked, or removed after its days of history).
    *
    * @throws {TransportSecurityError} `store-damaged`, `store-unavailable`
    */
@@ -67,36 +69,42 @@ export function createMessageTable(options: MessageTableOptions): MessageTable {
   return {
     claim: (request) => claim(settings, request),
     settle: (settlement) => settle(settings, settlement),
+    park: (message, nowMs) => park(settings, message, nowMs),
     release: (delivery) => release(settings, delivery),
     ...createSharedContents(settings),
     readDelivery: async (id, domain) => {
       const item = await readItem(settings, deliveryKey({ id, domain }));
-      return item && decodeRow(rowReader(item, { id, domain }, tableName), { id, domain });
+      return (
+        item && decodeUnlessAdvance(rowReader(item, { id, domain }, tableName), { id, domain })
+      );
     },
   };
 }
 
 /**
- * The row does not exist; or it is this message's and not finished, and the attempt is due by the rule of
- * `MessageStore`. `removeAtSeconds` marks a finished row, `held` one that an operator holds.
+ * The row does not exist, or nothing but what operators asked in advance (`advance`); or it is this message's and not
+ * finished, and the attempt is due by the rule of `MessageStore`. Else `removeAtSeconds` marks a finished row. `held` and
+ * `cancelled` are the operators' word.
  */
-function claimCondition(evenIfHeld: boolean): string {
-  return (
-    'attribute_not_exists(#id) OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND ' +
-    `${evenIfHeld ? '' : 'attribute_not_exists(#held) AND '}(` +
+function claimCondition(evenIfStopped: boolean): string {
+  const isDue =
+    '#advance = :yes OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND (' +
     '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
-    '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))'
-  );
+    '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))';
+  // DynamoDB refuses parentheses that change nothing.
+  return evenIfStopped
+    ? `attribute_not_exists(#id) OR ${isDue}`
+    : `attribute_not_exists(#id) OR (attribute_not_exists(#held) AND attribute_not_exists(#cancelled) AND (${isDue}))`;
 }
 
 async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimResult> {
-  const { message, token, nowMs, leaseEndMs, evenIfHeld = false } = request;
+  const { message, token, nowMs, leaseEndMs, evenIfStopped = false } = request;
   const { id, attempt, content, prepared } = message;
   const key = { id, domain: prepared.domain };
   const claimId = randomUUID();
   const { met, item } = await updateIf(settings, {
     key: deliveryKey(key),
-    condition: claimCondition(evenIfHeld),
+    condition: claimCondition(evenIfStopped),
     conditionValues: { nowMs: integer(nowMs), yes: flag(true) },
     set: {
       hash: text(prepared.hash),
@@ -107,17 +115,8 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
       leaseEndMs: integer(leaseEndMs),
       ...('bucket' in content && { content: text(JSON.stringify(content)) }),
     },
-    // What is still to do, and what is asked of the channel, is the row's to say, never the queue message's.
-    setIfAbsent: {
-      recipients: text(encodeNewRecipients(newRecipients(message))),
-      envelope: text(encodeEnvelope(message)),
-      ...encodeRedacted(message),
-      demand: text(encodeDemand(prepared)),
-      // For the lists of what waits, should it be put off.
-      mailFrom: text(message.mailFrom),
-      submittedAtMs: integer(Date.parse(message.submittedAt)),
-    },
-    remove: ['nextDueAtMs'],
+    setIfAbsent: newRow(message),
+    remove: ['nextDueAtMs', ...advanceMarks],
   });
   if (met) {
     const delivery = decodeClaimed(rowReader(item, key, settings.tableName), key);
@@ -128,6 +127,22 @@ async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimRe
     : judgeRefusal(settings, item, { ...request, claimId });
 }
 
+/** What is still to do, and what is asked of the channel, is from then on the row's to say, never the queue message's. */
+function newRow(message: PreparedMessage): Item {
+  return {
+    recipients: text(encodeNewRecipients(newRecipients(message))),
+    envelope: text(encodeEnvelope(message)),
+    ...encodeRedacted(message),
+    demand: text(encodeDemand(message.prepared)),
+    // For the lists of what waits, should it be put off.
+    mailFrom: text(message.mailFrom),
+    submittedAtMs: integer(Date.parse(message.submittedAt)),
+  };
+}
+
+/** What tells a row that is only operators' word from one that is finished: it is removed when neither is true any more. */
+const advanceMarks = ['advance', 'removeAtSeconds'] as const;
+
 /** Why the row did not let itself be claimed. */
 function judgeRefusal(
   { tableName }: Settings,
@@ -137,6 +152,10 @@ function judgeRefusal(
   const { message, nowMs, claimId } = request;
   const key = { id: message.id, domain: message.prepared.domain };
   const row = rowReader(item, key, tableName);
+  const stop = request.evenIfStopped === true ? undefined : readStop(row);
+  if (row.has('advance')) {
+    return stop ?? leasedBySomebody(nowMs);
+  }
   if (row.text('hash') !== message.prepared.hash) {
     return { kind: 'conflict' };
   }
@@ -150,11 +169,21 @@ function judgeRefusal(
   if (isPast || row.has('removeAtSeconds')) {
     return { kind: 'done' };
   }
-  if (row.has('held') && request.evenIfHeld !== true) {
-    return { kind: 'held' };
+  if (stop?.kind === 'held' && stop.isKept) {
+    return stop;
   }
   const untilMs = row.integer('leaseEndMs');
-  return untilMs > nowMs ? { kind: 'leased', untilMs } : leasedBySomebody(nowMs);
+  return untilMs > nowMs && !settled
+    ? { kind: 'leased', untilMs }
+    : (stop ?? leasedBySomebody(nowMs));
+}
+
+/** The operators' word that stopped the claim, if one did. */
+function readStop(row: ItemReader): ClaimResult | undefined {
+  if (row.has('cancelled')) {
+    return { kind: 'cancelled', cancellation: row.json('cancelled', cancellationSchema) };
+  }
+  return row.has('held') ? { kind: 'held', isKept: row.has('content') } : undefined;
 }
 
 /** The row changed between the refusal and the look at it: somebody is at it this moment, ask again at once. */
@@ -200,7 +229,7 @@ async function settle(settings: Settings, settlement: Settlement): Promise<boole
     remove: [
       ...(note === '' ? ['note'] : []),
       // What is finished waits no more, nobody needs to release it, and nothing of it goes out again.
-      ...(next === undefined ? ['waiting', 'held', 'nextDueAtMs', 'redacted'] : []),
+      ...(next === undefined ? ['waiting', 'held', 'cancelled', 'nextDueAtMs', 'redacted'] : []),
     ],
   });
   return met || (item !== undefined && isSettledBy(settings, item, delivery));
@@ -238,6 +267,39 @@ async function keepWhy(
     const { message } = storeUnavailable(`PutItem on table ${tableName}`, error);
     return `why record of attempt ${delivery.attempt} not kept apart: ${message}`.slice(0, 500);
   }
+}
+
+async function park(settings: Settings, message: PreparedMessage, nowMs: number): Promise<boolean> {
+  const { id, attempt, content, prepared } = message;
+  if (!('bucket' in content)) {
+    throw new TypeError('content that waits is kept in the bucket');
+  }
+  const { hash, domain } = prepared;
+  const { met, item } = await updateIf(settings, {
+    key: deliveryKey({ id, domain }),
+    condition:
+      'attribute_exists(#held) AND attribute_not_exists(#cancelled) AND attribute_not_exists(#content) AND ' +
+      '(#advance = :yes OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND #leaseEndMs <= :nowMs))',
+    conditionValues: { yes: flag(true), nowMs: integer(nowMs) },
+    set: {
+      hash: text(hash),
+      content: text(JSON.stringify(content)),
+      waiting: text(waitingShard(id)),
+      nextDueAtMs: integer(nowMs),
+    },
+    setIfAbsent: {
+      attempt: integer(attempt - 1),
+      settled: flag(true),
+      leaseEndMs: integer(0),
+      ...newRow(message),
+    },
+    remove: advanceMarks,
+  });
+  // Also where the write was applied, its answer was lost, and the SDK's second try met what the first had done.
+  return (
+    met ||
+    (item?.['held'] !== undefined && item['content'] !== undefined && item['hash']?.S === hash)
+  );
 }
 
 async function release(settings: Settings, delivery: ClaimedDelivery): Promise<void> {

@@ -1,4 +1,4 @@
-import { type DynamoDBClient, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
+import { type DynamoDBClient, GetItemCommand, UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createMessageControl } from '../../../functions/adapters/aws/message-control.ts';
 import { createMessageTable } from '../../../functions/adapters/aws/message-table.ts';
@@ -8,9 +8,11 @@ import {
   claimRequest,
   mailBucket,
   noonMs,
+  preparedMessage,
   recipientsAfter,
   whyRecord,
 } from '../../delivery/port-fixtures.ts';
+import { advanceContract } from '../../operating/contracts/in-advance.ts';
 import {
   type ControlUnderTest,
   messageControlContract,
@@ -69,6 +71,10 @@ describe('the message table on dynalite, as operators change it', () => {
   messageControlContract(makeTable);
 });
 
+describe('the message table on dynalite, of deliveries that only the queue knows', () => {
+  advanceContract(makeTable);
+});
+
 describe('the message table', () => {
   test.each([
     ['hold', false],
@@ -93,6 +99,44 @@ describe('the message table', () => {
       expect(await change).toMatchObject({ kind: 'changed' });
     },
   );
+
+  test.each(['hold', 'override', 'cancel', 'release'] as const)(
+    '%s in advance: a write whose answer was lost is recognized, and the note is removed some day',
+    async (action) => {
+      const under = await makeTable();
+      const target = { ...key, mayCome: true };
+      const demand = { demand: 'require', demandReason: 'alice: secret', explicit: true } as const;
+      const cancellation = { author: 'alice', reason: 'sent in error', bounce: true };
+      const acts = {
+        hold: () => under.control.hold(target, note),
+        override: () => under.control.override(target, demand, noonMs),
+        cancel: () => under.control.cancel(target, cancellation, noonMs),
+        release: () => under.control.release(target, noonMs),
+      };
+      if (action === 'release') {
+        await acts.hold();
+      }
+      loseAnswers(under.client, 1);
+      expect(await acts[action]()).toEqual({ kind: 'noted' });
+      const { Item: item } = await under.client.send(
+        new GetItemCommand({
+          TableName: under.tableName,
+          Key: { id: { S: 'm-1' }, part: { S: 'delivery#example.org' } },
+        }),
+      );
+      // Longer than SQS keeps a record, and than any message lives.
+      expect(Number(item?.['removeAtSeconds']?.N) * 1_000).toBeGreaterThan(
+        noonMs + 30 * 86_400_000,
+      );
+    },
+  );
+
+  test('a parked delivery whose write was applied, and its answer lost', async () => {
+    const under = await makeTable();
+    await under.control.hold({ ...key, mayCome: true }, note);
+    loseAnswers(under.client, 1);
+    expect(await under.messages.park(preparedMessage(), noonMs)).toBe(true);
+  });
 
   test('the whole message is shown with what is kept beside it', async () => {
     const under = await makeTable();

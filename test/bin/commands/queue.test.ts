@@ -123,6 +123,29 @@ test('a message is held, released and tried at once, and its history says by who
   ]);
 });
 
+test('a message that nobody has begun with is held, cancelled and shown, where its domain is named', async () => {
+  const which = ['new-1', '--domain', 'Example.ORG'];
+  const author = ['--author', 'alice'];
+  expect(await run('queue', 'hold', 'new-1', '--reason', 'ticket 7')).toMatchObject({
+    status: 66,
+    stderr: expect.stringContaining('if it came by SQS, name its domain too'),
+  });
+  const held = await run('queue', 'hold', ...which, '--reason', 'ticket 7', ...author);
+  const noted = 'noted for when its first attempt begins: 1\n';
+  expect(held).toMatchObject({ status: 0, stdout: `hold: 0 done\n${noted}`, stderr: '' });
+  const again = await run('queue', 'hold', ...which, '--reason', 'ticket 7');
+  expect(again).toMatchObject({ status: 69 });
+  expect((await run('queue', 'show', 'new-1')).stdout).toMatch(
+    /^example\.org: not begun, held by alice: ticket 7\n {2}id +new-1\n {2}\S+ hold by alice/m,
+  );
+  await run('queue', 'cancel', ...which, '--reason', 'ticket 8', ...author);
+  expect((await run('queue', 'show', 'new-1')).stdout).toMatch(
+    /^example\.org: not begun, cancelled by alice: ticket 8$/m,
+  );
+  const json = await run('queue', 'release', ...which, '--json');
+  expect(JSON.parse(json.stdout)).toMatchObject({ done: 0, skipped: [{ reason: 'finished' }] });
+});
+
 test('its demand is overridden by name, and whoever is pending given up', async () => {
   await putOff('over-1');
   const why = ['--reason', 'their TLS is broken, ticket 7', '--author', 'alice'];

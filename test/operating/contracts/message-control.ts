@@ -64,8 +64,6 @@ async function finish(under: ControlUnderTest, delivery: ClaimedDelivery): Promi
 
 type History = (under: ControlUnderTest) => Promise<unknown>;
 const never: History = async () => {};
-const queued: History = (under) =>
-  claimed(under, { message: preparedMessage({ content: { data: 'aGVsbG8=' } }) });
 const first: History = (under) => claimed(under);
 const waits: History = async (under) => putOff(under, await claimed(under));
 const finished: History = async (under) => finish(under, await claimed(under));
@@ -89,7 +87,10 @@ export function messageControlContract(make: () => Promise<ControlUnderTest>): v
     test('no attempt is granted; its record may be let go', async () => {
       const under = await make();
       await held(under);
-      expect(await under.messages.claim(claimRequest(second))).toEqual({ kind: 'held' });
+      expect(await under.messages.claim(claimRequest(second))).toEqual({
+        kind: 'held',
+        isKept: true,
+      });
       const row = await under.control.readDelivery('m-1', 'example.org');
       expect(row).toMatchObject({ state: 'deferred', attempt: 1, held: note });
       expect(row && nextMessage(row)).toMatchObject({ id: 'm-1', attempt: 2 });
@@ -98,7 +99,7 @@ export function messageControlContract(make: () => Promise<ControlUnderTest>): v
     test('one that may pass a hold is granted, and the hold stays', async () => {
       const under = await make();
       await held(under);
-      const delivery = await claimed(under, { ...second, evenIfHeld: true });
+      const delivery = await claimed(under, { ...second, evenIfStopped: true });
       expect(delivery.attempt).toBe(2);
       expect(await under.control.readDelivery('m-1', 'example.org')).toMatchObject({ held: note });
     });
@@ -108,7 +109,10 @@ export function messageControlContract(make: () => Promise<ControlUnderTest>): v
       const delivery = await claimed(under);
       expect(await under.control.hold(key, note)).toMatchObject({ kind: 'changed' });
       await putOff(under, delivery);
-      expect(await under.messages.claim(claimRequest(second))).toEqual({ kind: 'held' });
+      expect(await under.messages.claim(claimRequest(second))).toEqual({
+        kind: 'held',
+        isKept: true,
+      });
     });
 
     test('a record that is older is done, one of another message a conflict: held or not', async () => {
@@ -133,7 +137,6 @@ export function messageControlContract(make: () => Promise<ControlUnderTest>): v
 
     test.each<[string, History, string]>([
       ['there is no such delivery', never, 'unknown'],
-      ['its content is in the queue only, and would be lost with its record', queued, 'queued'],
       ['it is held already, and by whom does not change', held, 'held'],
       ['it is finished', finished, 'finished'],
     ])('refused: %s', async (_reason, history, kind) => {
