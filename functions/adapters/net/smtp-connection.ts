@@ -51,6 +51,8 @@ export interface SmtpConnection {
    * not usable.
    */
   write(octets: Piece): void;
+  /** Lets what was written leave now: where nothing more can come of the event that is to leave with it. */
+  handOver(): void;
   /** Calls back when the socket has all that was written so far; not if the connection ends before that. */
   whenHandedOver(call: () => void): void;
   /** With no reply due: `left` is called once all that was written has left, which the peer has to allow in time. */
@@ -90,6 +92,7 @@ export function createSmtpConnection(socket: Socket, options: ConnectionOptions)
     },
     expect: (awaited) => expectReply(state, awaited),
     write: (octets) => write(state, octets),
+    handOver: () => handOver(state),
     whenHandedOver: (call) => {
       state.whenHandedOver.push(call);
     },

@@ -14,6 +14,7 @@ import {
   type Line,
   settleOpen,
   tell,
+  writeNext,
 } from './smtp-line.ts';
 
 /** Content goes out in blocks of this size, so that a peer that stops reading is noticed (RFC 5321 §4.5.3.2.5). */
@@ -52,11 +53,10 @@ function sendBlock(line: Line, entry: Entry, from: Place): void {
   }
   entry.isEndWritten = true;
   expectFinalReply(line, entry);
-  const end = entry.plan.transfer === 'data' ? '.\r\n' : '';
-  line.connection.write(`${end}${line.openNext()}`);
   line.connection.whenHandedOver(() => {
     entry.contentSent = 'complete';
   });
+  writeNext(line, entry.plan.transfer === 'data' ? '.\r\n' : '');
 }
 
 /** Writes a block; gives back where the next one begins, if there is one. */
@@ -89,7 +89,7 @@ export function sendNothing(line: Line, entry: Entry): void {
   line.closing = entry;
   entry.isEndWritten = true;
   expectFinalReply(line, entry);
-  line.connection.write(`.\r\n${line.openNext()}`);
+  writeNext(line, '.\r\n');
 }
 
 function expectFinalReply(line: Line, entry: Entry): void {
@@ -109,7 +109,7 @@ function expectFinalReply(line: Line, entry: Entry): void {
       }
       line.closing = undefined;
       tell(line, entry);
-      line.connection.write(line.openNext());
+      writeNext(line);
     },
   });
 }

@@ -22,6 +22,7 @@ import {
   settleOpen,
   tell,
   tooLate,
+  writeNext,
 } from './smtp-line.ts';
 
 /** Begins a transaction. What it says is given back, for the caller to write. */
@@ -172,5 +173,5 @@ function conclude(line: Line, entry: Entry): void {
   line.isResetDue = entry.isMailAccepted || entry.acceptedCount > 0;
   line.opening = undefined;
   tell(line, entry);
-  line.connection.write(line.openNext());
+  writeNext(line);
 }

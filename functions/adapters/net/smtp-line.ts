@@ -93,6 +93,19 @@ export function expectReply(
   });
 }
 
+/**
+ * Writes `end`, which ends what was said before, and the beginning of the next transaction if one may begin now. Nothing
+ * may follow that before its replies (RFC 2920 §3.1), so it leaves at once, and what else comes of the event is done while
+ * the peer works. Where none begins, `end` waits for one that the event may still lead to.
+ */
+export function writeNext(line: Line, end = ''): void {
+  const next = line.openNext();
+  line.connection.write(`${end}${next}`);
+  if (next !== '') {
+    line.connection.handOver();
+  }
+}
+
 /** Ends a session whose peer has lost its place: what it said does not answer the command. */
 export function endOutOfOrder(line: Line, command: string, raw: RawReply): void {
   const text = describeReply(interpretReply(raw));

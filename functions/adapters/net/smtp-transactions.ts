@@ -24,6 +24,7 @@ import {
   tell,
   tellInOrder,
   tooLate,
+  writeNext,
 } from './smtp-line.ts';
 
 export interface TransactionRunner {
@@ -88,7 +89,7 @@ function enqueue(
   line.untold.push(entry);
   if (isOpen(line)) {
     line.waiting.push(entry);
-    line.connection.write(openNext(line));
+    writeNext(line);
   } else {
     const reason = line.connection.lost?.message ?? 'the session has ended';
     settleOpen(entry, deferredFor('connection-lost', reason));

@@ -1,6 +1,11 @@
+import { connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { ChannelOpenerOptions } from '../../../functions/adapters/net/smtp-channel.ts';
+import { createSmtpConnection } from '../../../functions/adapters/net/smtp-connection.ts';
+import { defaultSmtpTimeouts } from '../../../functions/adapters/net/smtp-timeouts.ts';
+import { createTransactionRunner } from '../../../functions/adapters/net/smtp-transactions.ts';
 import type { Channel } from '../../../functions/delivery/channel.ts';
+import { processTimers } from '../../../functions/delivery/timers.ts';
 import type { FailureCode } from '../../../functions/protocol/errors.ts';
 import type {
   ContentSent,
@@ -124,6 +129,41 @@ describe('groups of commands', () => {
     await Promise.all([work(), work()]);
     // One piece for each message and one for the first envelope; TCP may cut or join a few.
     expect(pieces).toBeLessThan(110);
+  });
+
+  test('RFC 2920 §3.1: a group leaves at once, with what is before it, since nothing may follow it', async () => {
+    const { promise: secondGroup, resolve: tookSecondGroup } = Promise.withResolvers<void>();
+    const server = await serve(async (session) => {
+      session.send('220 mx.test\r\n');
+      for (const expected of [`${group}DATA\r\n`, `one\r\n.\r\n${group}DATA\r\n`]) {
+        expect(await session.octets(expected.length)).toBe(expected);
+        session.send(
+          `${expected.startsWith('one') ? '250 taken\r\n' : ''}250 ok\r\n250 ok\r\n354 go\r\n`,
+        );
+      }
+      tookSecondGroup();
+      expect(await session.content()).toBe('two\r\n');
+      session.send('250 taken\r\n');
+      await session.ended();
+    });
+    // Until then nothing leaves that waits for the end of an event.
+    const soonAfter = (run: () => void): void => void secondGroup.then(run);
+    const connection = createSmtpConnection(connect({ host: '127.0.0.1', port: server.port }), {
+      peer: 'mx.test',
+      now: Date.now,
+      timers: { ...processTimers, soon: soonAfter },
+    });
+    onTestFinished(() => connection.end());
+    await connection.request('', { timeoutMs: 1_000, deadlineMs: soon() });
+    const runner = createTransactionRunner({
+      connection,
+      offer: { capabilities: new Map([['PIPELINING', '']]), isEncrypted: false },
+      timeouts: defaultSmtpTimeouts,
+      finalReplyTimeoutMs: 600_000,
+      now: Date.now,
+    });
+    const results = ['one', 'two'].map((each) => runner.run(message(each), soon()));
+    expect((await Promise.all(results)).flatMap(outcomes)).toEqual(['delivered', 'delivered']);
   });
 
   test('RFC 3030 §2: BDAT waits for the replies to RCPT; RSET, MAIL and RCPT ride behind it', async () => {
