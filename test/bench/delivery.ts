@@ -95,7 +95,7 @@ async function measureLoad(
   const content = makeContent(load.octets).toString('latin1');
   const names: readonly ClientName[] =
     load.isFresh === true
-      ? ['Sealpost', 'handshake', 'nodemailer']
+      ? ['Sealpost', 'handshake', 'nodemailer', 'floor']
       : ['Sealpost', 'delivery', 'nodemailer', 'floor'];
   const clients = new Map(names.map((name) => [name, startClient({ name, target, content })]));
   const shares = new Map<string, Share[]>(names.map((name) => [name, []]));
@@ -179,6 +179,14 @@ function ratios(
           value: of('Sealpost', 'cpuMicroseconds') / of('handshake', 'cpuMicroseconds'),
           unit: '×',
           note: `aim: ${aims.handshake} at most`,
+        },
+    aims.handshake === undefined
+      ? undefined
+      : {
+          what: `${what}: the floor's CPU, as connect and handshake alone`,
+          value: of('floor', 'cpuMicroseconds') / of('handshake', 'cpuMicroseconds'),
+          unit: '×',
+          note: 'what a message and QUIT cost at the least',
         },
   ];
   return rows.filter((row) => row !== undefined);

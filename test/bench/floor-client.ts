@@ -68,6 +68,13 @@ export async function sendFloor(
   });
 }
 
+/** Says QUIT and, when that is answered, leaves. */
+export async function quitFloor(socket: TLSSocket): Promise<void> {
+  socket.write('QUIT\r\n');
+  await heard(socket);
+  socket.destroySoon();
+}
+
 function heard(socket: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     socket.once('data', resolve);

@@ -7,7 +7,7 @@ import { createChannelPool } from '../../functions/delivery/channel-pool.ts';
 import { deliverBatch, type QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { Transaction, TransactionResult } from '../../functions/protocol/smtp/transaction.ts';
 import { createHarness, enforce, mxOf } from '../delivery/harness.ts';
-import { connectFloor, sendFloor } from './floor-client.ts';
+import { connectFloor, quitFloor, sendFloor } from './floor-client.ts';
 
 export interface Client {
   /** Over one connection, made at the first call and kept. */
@@ -51,7 +51,13 @@ function createFloor(target: Target, content: Buffer): Client {
       socket ??= connectFloor({ ...target, context });
       await sendFloor(await socket, message, count);
     },
-    sendFresh: unmeasured,
+    sendFresh: async (count) => {
+      for (let sent = 0; sent < count; sent += 1) {
+        const fresh = await connectFloor({ ...target, context });
+        await sendFloor(fresh, message, 1);
+        await quitFloor(fresh);
+      }
+    },
   };
 }
 
