@@ -87,14 +87,13 @@ export function createMessageTable(options: MessageTableOptions): MessageTable {
  * `cancelled` are the operators' word.
  */
 function claimCondition(evenIfStopped: boolean): string {
+  // AND binds before OR. The local cloud's DynamoDB takes four times as long for each pair of parentheses within another.
   const isDue =
-    '#advance = :yes OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND (' +
-    '(#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs)) OR ' +
-    '(#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)))';
-  // DynamoDB refuses parentheses that change nothing.
-  return evenIfStopped
-    ? `attribute_not_exists(#id) OR ${isDue}`
-    : `attribute_not_exists(#id) OR (attribute_not_exists(#held) AND attribute_not_exists(#cancelled) AND (${isDue}))`;
+    '#advance = :yes OR #hash = :hash AND attribute_not_exists(#removeAtSeconds) AND (' +
+    '#attempt < :attempt AND (#settled = :yes OR #leaseEndMs <= :nowMs) OR ' +
+    '#attempt = :attempt AND #settled = :settled AND #leaseEndMs <= :nowMs)';
+  const isFree = 'attribute_not_exists(#held) AND attribute_not_exists(#cancelled)';
+  return `attribute_not_exists(#id) OR ${evenIfStopped ? isDue : `${isFree} AND (${isDue})`}`;
 }
 
 async function claim(settings: Settings, request: ClaimRequest): Promise<ClaimResult> {
@@ -279,7 +278,7 @@ async function park(settings: Settings, message: PreparedMessage, nowMs: number)
     key: deliveryKey({ id, domain }),
     condition:
       'attribute_exists(#held) AND attribute_not_exists(#cancelled) AND attribute_not_exists(#content) AND ' +
-      '(#advance = :yes OR (#hash = :hash AND attribute_not_exists(#removeAtSeconds) AND #leaseEndMs <= :nowMs))',
+      '(#advance = :yes OR #hash = :hash AND attribute_not_exists(#removeAtSeconds) AND #leaseEndMs <= :nowMs)',
     conditionValues: { yes: flag(true), nowMs: integer(nowMs) },
     set: {
       hash: text(hash),
