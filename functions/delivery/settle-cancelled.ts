@@ -6,6 +6,7 @@ import type { ClaimedMessage } from './attempt.ts';
 import type { SettlingContext } from './context.ts';
 import type { Cancellation } from './ports.ts';
 import { pendingRecipients, settleDelivery } from './settle-delivery.ts';
+import { withDemand } from './stored-delivery.ts';
 
 /** Rejects when something could not be written: the claim is given back then, and the message is as it was before. */
 export async function settleCancelled(
@@ -26,8 +27,8 @@ export async function settleCancelled(
     await settleDelivery(
       {
         ...claimed,
-        // How its notification is protected goes by what holds now, in the row, and not by what the queue message said.
-        message: { ...message, prepared: { ...message.prepared, ...delivery.demand } },
+        // How its notification is protected goes by the row, and by what the message was accepted with (RFC 8689 §5).
+        message: { ...message, prepared: withDemand(message.prepared, delivery.demand) },
       },
       {
         results: pendingRecipients(delivery).map(() => conclusion),

@@ -127,6 +127,24 @@ describe('cancelled', () => {
     });
   });
 
+  test('an override before that takes nothing from how its notification is protected (RFC 8689 §5)', async () => {
+    const { harness, control, target } = createAsked();
+    const lowered = { demand: 'default', demandReason: 'alice: agreed', explicit: false } as const;
+    await control.override(target, lowered, harness.nowMs);
+    await control.cancel(target, cancellation, harness.nowMs);
+    // By a tag or a rule: the message itself says nothing of it.
+    const prepared = {
+      ...preparedMessage().prepared,
+      domain,
+      demand: 'require',
+      explicit: false,
+      hash: '',
+    } as const;
+    const message = preparedMessage({ id: target.id, prepared });
+    expect(await harness.deliver(record({}, { body: JSON.stringify(message) }))).toEqual([]);
+    expect(harness.stores.sent).toMatchObject([{ mailFrom: '', requireTls: true }]);
+  });
+
   test('where the sender cannot be told, the record stays, and the next one does it', async () => {
     const { harness, control, one, target } = createAsked();
     await control.cancel(target, cancellation, harness.nowMs);
