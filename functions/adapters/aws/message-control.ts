@@ -50,7 +50,7 @@ export function createMessageControl(options: MessageControlOptions): MessageCon
         condition: 'attribute_not_exists(#held)',
         set: { held: text(JSON.stringify(note)) },
         rowOnly: { set: { waiting: text(waitingShard(target.id)) } },
-        explain: () => ({ kind: 'held' }),
+        explain: (row) => (row === undefined || row.held ? { kind: 'held' } : undefined),
       }),
     release: (target, nowMs) =>
       change(options, target, {
@@ -59,7 +59,7 @@ export function createMessageControl(options: MessageControlOptions): MessageCon
         remove: ['held'],
         // Due now: should its queue message be lost, what looks for overdue rows finds it.
         rowOnly: { set: { nextDueAtMs: integer(nowMs) } },
-        explain: () => ({ kind: 'not-held' }),
+        explain: (row) => (row?.held === undefined ? { kind: 'not-held' } : undefined),
       }),
     override: (target, demand, nowMs) =>
       change(options, target, {
@@ -94,8 +94,11 @@ interface Change extends Addition, Pick<ConditionalUpdate, 'remove'> {
   readonly atMs: number;
   /** What is added where there is a row. */
   readonly rowOnly?: Addition;
-  /** Why it is refused, where that is not for want of a delivery that goes on; without a row in advance of it. */
-  readonly explain: (row?: DeliveryRow) => Refusal;
+  /**
+   * Why it is refused, where that is not for want of a delivery that goes on; without a row in advance of it. Undefined
+   * where this row would have let itself be changed: it came, or changed, between the refusal and the look at it.
+   */
+  readonly explain: (row?: DeliveryRow) => Refusal | undefined;
 }
 
 const goesOn =
@@ -125,7 +128,7 @@ async function change(
   );
 }
 
-/** Undefined where there is no row, or only what is asked in advance. */
+/** Undefined where there was no row, or only what is asked in advance. */
 async function changeRow(
   table: Table,
   { id, domain }: ActionTarget,
@@ -146,7 +149,11 @@ async function changeRow(
     return { kind: 'changed', row };
   }
   const isOver = row.state === 'finished' || row.cancelled !== undefined;
-  return { kind: 'refused', refusal: isOver ? { kind: 'finished' } : explain(row) };
+  return refusedFor(isOver ? { kind: 'finished' } : explain(row));
+}
+
+function refusedFor(refusal: Refusal | undefined): RowChange | undefined {
+  return refusal && { kind: 'refused', refusal };
 }
 
 /** Undefined where there is a row. */
@@ -175,10 +182,7 @@ async function noteInAdvance(
   if (item !== undefined && item['advance'] === undefined) {
     return undefined;
   }
-  return {
-    kind: 'refused',
-    refusal: item?.['cancelled'] === undefined ? explain() : { kind: 'finished' },
-  };
+  return refusedFor(item?.['cancelled'] === undefined ? explain() : { kind: 'finished' });
 }
 
 function allOf(...conditions: readonly (string | undefined)[]): string {

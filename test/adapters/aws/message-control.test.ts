@@ -131,6 +131,28 @@ describe('the message table', () => {
     },
   );
 
+  test('held at the very moment at which its first attempt begins, it is held', async () => {
+    const under = await makeTable();
+    let isBegun = false;
+    // DynamoDB returns no item with the refusal where there was none, so that the row is looked at a moment later.
+    under.client.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          if (commandName === 'GetItemCommand' && !isBegun) {
+            isBegun = true;
+            await under.messages.claim(claimRequest());
+          }
+          return next(args);
+        },
+      { step: 'initialize' },
+    );
+    expect(await under.control.hold({ ...key, mayCome: true }, note)).toMatchObject({
+      kind: 'changed',
+      row: { state: 'attempting', held: note },
+    });
+    expect(isBegun).toBe(true);
+  });
+
   test('a parked delivery whose write was applied, and its answer lost', async () => {
     const under = await makeTable();
     await under.control.hold({ ...key, mayCome: true }, note);
