@@ -129,14 +129,15 @@ async function findTargets(request: ActRequest, context: QueueContext): Promise<
 
 /**
  * All deliveries of a message, whole or part, or that for one domain; of an id that nobody knows, one that will be found
- * unknown, or, where its domain is named, may yet come: mail that comes by SQS is known when its first attempt begins.
+ * unknown, or, where its domain is named now or was before, may yet come: mail that comes by SQS is known when its first
+ * attempt begins.
  */
 async function partsOf(
   { id, domain }: Extract<Selection, { readonly kind: 'message' }>,
-  { ports }: QueueContext,
+  { ports, settings }: QueueContext,
 ): Promise<readonly Target[]> {
   const stored = await ports.control.readMessage(id);
-  const { deliveries = [], whole } = stored ?? {};
+  const { deliveries = [], advance = [], whole } = stored ?? {};
   const own = deliveries.map((row) => ({ id, domain: row.domain }));
   // After its time a part without a row was finished, and its days of history are over.
   const mayCome = whole !== undefined && ports.now() < Date.parse(whole.expiresAt);
@@ -147,10 +148,23 @@ async function partsOf(
   if (found.length > 0) {
     return found;
   }
-  if (domain === undefined || own.length > 0 || whole !== undefined) {
+  const named = domain === undefined ? advance.map((note) => note.domain) : [domain];
+  if (named.length === 0 || own.length > 0 || whole !== undefined) {
     return [{ id, domain: domain ?? '' }];
   }
-  // Should it be for several domains, its parts have ids of their own.
+  return named.flatMap((each) => unbegunParts(id, each, settings));
+}
+
+/** Under both of the ids that it may have: should the message be for several domains, its parts have ids of their own. */
+function unbegunParts(
+  id: string,
+  domain: string,
+  { smartHost }: QueueContext['settings'],
+): readonly Target[] {
+  // Whatever is noted for another domain than that of all mail would never be met.
+  if (smartHost !== undefined && smartHost.host !== domain) {
+    return [{ id, domain }];
+  }
   const part = { id: deriveId(id, domain), domain, mayCome: true, isTwin: true } as const;
   return [{ id, domain, mayCome: true }, part];
 }

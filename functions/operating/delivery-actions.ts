@@ -96,6 +96,9 @@ async function retryNow(target: ActionTarget, { ports }: QueueContext): Promise<
   if (row === undefined) {
     return target.mayCome === true ? judgeUnbegun(target, ports.control) : { kind: 'unknown' };
   }
+  if (row.cancelled !== undefined) {
+    return { kind: 'finished' };
+  }
   if (row.held !== undefined) {
     return { kind: 'held' };
   }

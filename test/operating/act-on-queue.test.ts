@@ -67,6 +67,15 @@ describe('retry now', () => {
       },
       'queued',
     ],
+    [
+      'it is given up, which remains to be carried out',
+      async (world) => {
+        await world.begin(preparedMessage({ content: { data: 'aGVsbG8=' } }));
+        world.nowMs = noonMs + 20 * minuteMs;
+        await act(world, { action: 'cancel', bounce: true });
+      },
+      'finished',
+    ],
   ])('skipped: %s', async (_reason, history, reason) => {
     const world = createQueueWorld();
     await history(world);
@@ -363,6 +372,36 @@ describe('one part of a message, by its domain', () => {
     expect(shown?.parts[0]?.advance).toMatchObject([{ held: { author: actor.author } }]);
     const released = await act(world, { action: 'release' }, { selection });
     expect(released).toEqual({ done: 0, noted: 1, skipped: [] });
+  });
+
+  test('what was noted of it is known by its id alone from then on', async () => {
+    const world = createQueueWorld();
+    const selection = { kind: 'message', id: 'm-1', domain: 'example.com' } as const;
+    await act(world, { action: 'hold' }, { selection });
+    const released = await act(world, { action: 'release' });
+    expect(released).toEqual({ done: 0, noted: 1, skipped: [] });
+    const shown = await showMessage('m-1', world.ports.control);
+    expect(shown?.parts[0]?.advance).toEqual([{ domain: 'example.com' }]);
+    expect(await act(world, { action: 'retry' })).toEqual({
+      done: 0,
+      skipped: [{ reason: 'queued', count: 1, examples: [{ id: 'm-1', domain: 'example.com' }] }],
+    });
+  });
+
+  test.each([
+    ['example.com', {}, 'unknown'],
+    ['relay.example', { noted: 1 }, undefined],
+  ] as const)('with a smart host all mail is for its domain: %s', async (domain, noted, reason) => {
+    const { settings, ...rest } = createQueueWorld();
+    const smartHost = { host: 'relay.example', port: 465 };
+    const world = { ...rest, settings: { ...settings, smartHost } };
+    const selection = { kind: 'message', id: 'm-1', domain } as const;
+    const result = await act(world, { action: 'hold' }, { selection });
+    expect(result).toMatchObject({ done: 0, ...noted });
+    expect(result.skipped[0]?.reason).toBe(reason);
+    // Nothing is written that nobody would ever go by.
+    const shown = await showMessage('m-1', world.ports.control);
+    expect(shown === undefined).toBe(reason === 'unknown');
   });
 
   test('is noted under the id of a part as well, which it has where the message is split', async () => {
