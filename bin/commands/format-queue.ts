@@ -29,7 +29,14 @@ export function formatWaiting(deliveries: readonly WaitingDelivery[]): string {
   );
 }
 
-function formatNext({ held, nextDueAtMs }: Pick<WaitingDelivery, 'held' | 'nextDueAtMs'>): string {
+function formatNext({
+  held,
+  cancelled,
+  nextDueAtMs,
+}: Pick<DeliveryRow, 'held' | 'cancelled' | 'nextDueAtMs'>): string {
+  if (cancelled !== undefined) {
+    return `cancelled by ${cancelled.author}: ${cancelled.reason}`;
+  }
   if (held !== undefined) {
     return `held by ${held.author}: ${held.reason}`;
   }

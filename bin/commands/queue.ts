@@ -49,7 +49,8 @@ now. hold lets no further attempt begin, until release. cancel gives up whoever 
 why. What is asked of a message before its first attempt is noted, and obeyed when that begins. WHICH is one of
 
   ID                         a message, or one of its parts
-  ID --domain DOMAIN         that part of it only; also of a message that came by SQS and of which nothing is known yet
+  ID --domain DOMAIN         that part of it only; also of a message that came by SQS and of which nothing is known yet:
+                             its ID is the sender's or sqs-<SQS MessageId>, its DOMAIN the smart host's where there is one
   --domain DOMAIN            all that waits for a domain
   --sender ADDRESS           all that waits from a sender; "" for the null reverse-path
   --all                      all that waits
@@ -178,15 +179,28 @@ async function act(action: Deed['action'], { values, positionals }: ActArguments
     cursor = page.cursor;
   } while (cursor !== undefined);
   const isIdle = result.done === 0 && result.noted === undefined;
-  if (result.skipped.some(({ reason: why }) => why === 'unknown') && isIdle) {
-    const hint = domain === undefined ? '; if it came by SQS, name its domain too: --domain' : '';
-    throw new CommandFailure(`nothing is kept under ${positionals[0]}${hint}`);
+  const { selection } = request;
+  const isUnknown = isIdle && result.skipped.some(({ reason: why }) => why === 'unknown');
+  if (isUnknown && selection.kind === 'message') {
+    const hint = hintAtDomain(selection.domain, context.settings);
+    throw new CommandFailure(`nothing is kept under ${selection.id}${hint}`);
   }
   print([result], {
     json: values.json ?? false,
     text: () => formatResult(action, result),
   });
   return isIdle && result.skipped.length > 0 ? exUnavailable : 0;
+}
+
+/** A message that came by SQS is found by the domain of its delivery, before that has begun. */
+function hintAtDomain(
+  named: string | undefined,
+  { smartHost }: ReturnType<typeof queueContextOf>['settings'],
+): string {
+  if (smartHost !== undefined && named !== smartHost.host) {
+    return `; if it came by SQS, name the smart host too, which all mail is for: --domain ${smartHost.host}`;
+  }
+  return named === undefined ? '; if it came by SQS, name its domain too: --domain' : '';
 }
 
 function readId([id, ...more]: readonly string[]): string | undefined {

@@ -58,7 +58,7 @@ export async function actOnDelivery(
 function detailOf(deed: Deed): Pick<QueueAction, 'detail'> {
   switch (deed.action) {
     case 'cancel':
-      return { detail: deed.bounce ? 'the sender was told' : 'the sender was not told' };
+      return { detail: deed.bounce ? 'the sender is told' : 'the sender is not told' };
     case 'override':
       return { detail: `demand: ${deed.demand}` };
     default:

@@ -63,7 +63,9 @@ export async function showSubmission(
   { control, owner }: ShowSubmissionOptions,
 ): Promise<SubmissionView | undefined> {
   const shown = await showMessage(id, control);
-  if (shown === undefined) {
+  // What operators noted of an id is theirs: there may never be such a message.
+  const isKnown = shown?.whole ?? shown?.parts.some(({ deliveries }) => deliveries.length > 0);
+  if (shown === undefined || !isKnown) {
     return undefined;
   }
   const wholeId = shown.parts[0]?.deliveries[0]?.envelope.prepared.wholeId;

@@ -126,6 +126,12 @@ test.each([
   },
 );
 
+test('an id of which there is nothing but what operators noted is no message', async () => {
+  const held = { author: 'arn:x', reason: 'r', sinceMs: noonMs };
+  const noted = control(stored('sqs-1', { advance: [{ domain: 'b.example', held }] }));
+  expect(await showSubmission('sqs-1', { control: noted })).toBeUndefined();
+});
+
 test('what does not fit into an answer is named', async () => {
   const large = whyRecord({
     decision: { row: 'sts-enforce', outcome: 'deferred', reason: 'x'.repeat(2_500_000) },

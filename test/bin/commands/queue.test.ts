@@ -146,6 +146,29 @@ test('a message that nobody has begun with is held, cancelled and shown, where i
   expect(JSON.parse(json.stdout)).toMatchObject({ done: 0, skipped: [{ reason: 'finished' }] });
 });
 
+test('what is given up, and whose record comes again only after its lease, says so', async () => {
+  const message = preparedMessage({ id: 'late-1', content: { data: 'aGVsbG8=' } });
+  await installation.messages.claim(claimRequest({ message }));
+  const why = ['--reason', 'ticket 9', '--author', 'alice'];
+  expect(await run('queue', 'cancel', 'late-1', ...why)).toMatchObject({ status: 0 });
+  const { stdout } = await run('queue', 'show', 'late-1');
+  expect(stdout).toMatch(/^example\.org: cancelled, attempt 1$/m);
+  expect(stdout).toMatch(/^ +next +cancelled by alice: ticket 9$/m);
+});
+
+test('through a smart host a message that nobody has begun with goes by its name', async () => {
+  const smart = await startInstallation({ smartHost: { host: 'relay.example', port: 465 } });
+  try {
+    const hold = ['queue', 'hold', 'new-1', '--reason', 'ticket 7', '--domain'];
+    const refused = await smart.run([...hold, 'example.org']);
+    expect(refused).toMatchObject({ status: 66, stdout: '' });
+    expect(refused.stderr).toContain('--domain relay.example');
+    expect(await smart.run([...hold, 'relay.example'])).toMatchObject({ status: 0, stderr: '' });
+  } finally {
+    await smart.stop();
+  }
+});
+
 test('its demand is overridden by name, and whoever is pending given up', async () => {
   await putOff('over-1');
   const why = ['--reason', 'their TLS is broken, ticket 7', '--author', 'alice'];
