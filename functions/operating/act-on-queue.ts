@@ -58,6 +58,9 @@ const concurrency = 8;
 
 const examplesMax = 3;
 
+/** SQS keeps no record longer. */
+const recordLifeMs = 14 * 86_400_000;
+
 /**
  * Does one page of an action. The order is by age, which no action changes, so that none is passed over.
  *
@@ -139,8 +142,9 @@ async function partsOf(
   const stored = await ports.control.readMessage(id);
   const { deliveries = [], advance = [], whole } = stored ?? {};
   const own = deliveries.map((row) => ({ id, domain: row.domain }));
-  // After its time a part without a row was finished, and its days of history are over.
-  const mayCome = whole !== undefined && ports.now() < Date.parse(whole.expiresAt);
+  // After that a part without a row was finished, and its days of history are over. Its own time may end before: where
+  // nobody takes records from the queue, one that is past its expiry can still be held or given up.
+  const mayCome = whole !== undefined && ports.now() < Date.parse(whole.submittedAt) + recordLifeMs;
   const parts = (whole?.parts ?? [])
     .filter((part) => part.id !== id || own.length === 0)
     .map((part) => ({ id: part.id, domain: part.domain, mayCome }));

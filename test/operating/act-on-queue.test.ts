@@ -334,11 +334,16 @@ describe('a part of a whole message that nobody has begun with', () => {
     expect(await world.ports.messages.claim(request)).toMatchObject({ kind: 'claimed' });
   });
 
-  test('is unknown once its time is over: its history was longer ago', async () => {
+  test.each([
+    ['it expires, while nobody may have taken its record yet', '2026-11-29T12:00:00.000Z', 'noted'],
+    ['SQS drops its record: it was finished long ago', '2026-12-08T12:00:00.000Z', 'unknown'],
+  ])('when %s', async (_reason, at, outcome) => {
     const world = createQueueWorld();
     await addQueued(world);
-    world.nowMs = Date.parse('2026-11-29T12:00:00.000Z');
-    expect(await act(world, { action: 'hold' }, only)).toEqual(left('unknown'));
+    world.nowMs = Date.parse(at);
+    const noted = { done: 0, noted: 1, skipped: [] };
+    const result = await act(world, { action: 'hold' }, only);
+    expect(result).toEqual(outcome === 'noted' ? noted : left('unknown'));
   });
 });
 
