@@ -262,6 +262,9 @@ function describeClaim(
 /**
  * The same message, whose redacted form goes out in its place (RFC 8689 §5); undefined where it has none. What is kept
  * for another attempt is the message as it is.
+ *
+ * Deviation: RFC 8689 §5 would not have a bounce discarded for want of REQUIRETLS. One that others made, and submitted
+ * with REQUIRETLS, is: it may tell all of what was to be protected.
  */
 export function redact(
   claimed: ClaimedRecord,

@@ -57,9 +57,9 @@ export async function deliverBatch(
     .filter((messageId) => dispositions.get(messageId) === 'keep');
 }
 
-function groupKey({ mailFrom, prepared }: PreparedMessage): string {
+function groupKey({ prepared }: PreparedMessage): string {
   const { domain, demand, explicit, tlsReport = false, refusal } = prepared;
-  return JSON.stringify([domain, demand, explicit, tlsReport, mailFrom === '', refusal ?? null]);
+  return JSON.stringify([domain, demand, explicit, tlsReport, refusal ?? null]);
 }
 
 async function deliverAlike(
@@ -68,8 +68,7 @@ async function deliverAlike(
 ): Promise<void> {
   const [first] = group;
   if (first !== undefined) {
-    const { mailFrom, prepared } = first.message;
-    await deliverGroup({ ...prepared, nullReversePath: mailFrom === '' }, group, context);
+    await deliverGroup(first.message.prepared, group, context);
   }
 }
 

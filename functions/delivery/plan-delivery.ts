@@ -55,8 +55,6 @@ export interface DeliveryGroup {
   readonly demand: TlsDemand;
   /** REQUIRETLS was asked for by the messages themselves, not by a tag or a rule. */
   readonly explicit: boolean;
-  /** The messages are bounces or the like (RFC 5321 §4.5.5). */
-  readonly nullReversePath: boolean;
   /** The messages carry TLS reports (RFC 8460). */
   readonly tlsReport?: true;
   /** The messages were refused when they were accepted, by this. */
