@@ -53,7 +53,7 @@ export function callerOf({ requestContext: { authorizer } }: HttpEvent): Caller 
 }
 
 /** The value of a header field; undefined where it is absent or empty. */
-export function headerOf({ headers }: HttpEvent, name: string): string | undefined {
+function headerOf({ headers }: HttpEvent, name: string): string | undefined {
   return headers[name.toLowerCase()] || undefined;
 }
 

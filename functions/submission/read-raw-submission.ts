@@ -1,6 +1,6 @@
 /**
  * Reads a submission whose body is the message itself (`message/rfc822`), with its envelope in the query, or in header
- * fields of the same names with `Sealpost-` before them: `from`, `to`, `requireTls`, `ret`, `envid`, `notify`,
+ * fields of the same names with `Sealpost-` before them: `from`, `to`, `orcpt`, `requireTls`, `ret`, `envid`, `notify`,
  * `smtpUtf8`, `expiresAt`.
  */
 import { type FieldFault, fieldProblem, type Problem } from '../protocol/problem.ts';
@@ -17,6 +17,7 @@ import { envelopeSchema } from './submission.ts';
 const parameterNames = [
   'from',
   'to',
+  'orcpt',
   'requireTls',
   'ret',
   'envid',
@@ -176,13 +177,18 @@ function toEnvelope(parameters: Parameters, faults: FieldFault[]): Record<string
   const notify = single('notify');
   const kinds = notify?.split(',').map((kind) => kind.trim().toUpperCase());
   const addresses = (parameters.to ?? []).flatMap(splitAddresses);
+  const originals = (parameters.orcpt ?? []).flatMap(splitAddresses);
+  if (parameters.orcpt !== undefined && originals.length !== addresses.length) {
+    const fault = `${originals.length} for ${addresses.length} recipients: give one for each, in their order`;
+    faults.push({ field: 'orcpt', fault });
+  }
   const from = single('from');
   return withoutAbsent({
     mailFrom: from === '<>' ? '' : from,
     // One more than may be is enough to be refused.
     rcptTo: addresses
       .slice(0, recipientsMax + 1)
-      .map((address) => withoutAbsent({ address, notify: kinds })),
+      .map((address, index) => withoutAbsent({ address, notify: kinds, orcpt: originals[index] })),
     requireTls: toBoolean(single('requireTls')),
     ret: single('ret')?.toUpperCase(),
     envid: single('envid'),
@@ -226,9 +232,11 @@ function inParameters({ field, fault }: FieldFault): FieldFault {
   if (top !== 'rcptTo') {
     return { field: top ?? field, fault };
   }
-  return inner === 'notify'
-    ? { field: 'notify', fault }
-    : { field: index === undefined ? 'to' : `to.${index}`, fault };
+  if (inner === 'notify') {
+    return { field: 'notify', fault };
+  }
+  const list = inner === 'orcpt' ? 'orcpt' : 'to';
+  return { field: index === undefined ? list : `${list}.${index}`, fault };
 }
 
 function withoutRepetition(faults: readonly FieldFault[]): FieldFault[] {

@@ -138,6 +138,12 @@ describe('POST /v1/messages', () => {
       400,
       { fields: [{ field: 'Idempotency-Key' }] },
     ],
+    [
+      'an empty key',
+      { headers: { 'Idempotency-Key': '' } },
+      400,
+      { fields: [{ field: 'Idempotency-Key' }] },
+    ],
     ['a key that is too long', { headers: { 'Idempotency-Key': 'k'.repeat(256) } }, 400, {}],
     [
       'an upload that is not there',

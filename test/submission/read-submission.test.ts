@@ -263,6 +263,16 @@ describe('message/rfc822', () => {
       'UTF-8',
     ],
     [`${least}&X-Amz-Signature=00`, {}, 'a signature in the query'],
+    [
+      'from=a@x.example&to=b@x.example,c@x.example&orcpt=rfc822;"p,q"@y.example&orcpt=rfc822;r@y.example',
+      {
+        rcptTo: [
+          { address: 'b@x.example', orcpt: 'rfc822;"p,q"@y.example' },
+          { address: 'c@x.example', orcpt: 'rfc822;r@y.example' },
+        ],
+      },
+      'original recipients, in the order of the recipients',
+    ],
   ])('%s: %j, %s', (query, envelope, _reason) => {
     expect(readOf(raw(query)).envelope).toMatchObject(envelope);
   });
@@ -296,6 +306,9 @@ describe('message/rfc822', () => {
     [`${least}&requiretls=true`, {}, 'requiretls', 'a name in other case, which would go without'],
     [`${least}&notify=never,delay`, {}, 'notify', 'NEVER and something'],
     [`${least}&ret=ALL`, {}, 'ret', 'no such RET'],
+    [`${least}&to=c@x.example&orcpt=rfc822;o@y.example`, {}, 'orcpt', 'one for two recipients'],
+    [`${least}&orcpt=`, {}, 'orcpt', 'an original recipient that is none'],
+    [`${least}&orcpt=o@y.example`, {}, 'orcpt.0', 'one without a type'],
     [`${least}&expiresAt=2020-01-01T00:00:00Z`, {}, 'expiresAt', 'in the past'],
   ])('%s %j is refused, naming %s: %s', (query, headers, field) => {
     const { status, fields } = problemOf(raw(query, { headers }));
