@@ -483,6 +483,19 @@ describe('policies', () => {
     expect(harness.sent).toMatchObject([{ host: 'mx.rcpt.example', tls: 'pkix' }]);
   });
 
+  test('another text under the same id is another policy', async () => {
+    const harness = createHarness();
+    const old = enforce('old.rcpt.example');
+    const fresh = enforce('mx.rcpt.example');
+    if (old.kind !== 'policy' || fresh.kind !== 'policy') {
+      throw new TypeError('not a policy');
+    }
+    harness.sts = old;
+    harness.stsAfresh = { ...fresh, cached: { ...fresh.cached, id: old.cached.id } };
+    await harness.deliver(record());
+    expect(harness.sent).toMatchObject([{ host: 'mx.rcpt.example', tls: 'pkix' }]);
+  });
+
   test.each([
     ['dns-timeout', 'nobody says which policy is current'],
     ['sts-policy-fetch-error', 'there is a new one that cannot be had'],
