@@ -150,6 +150,7 @@ describe('one message', () => {
     await harness.deliver(one);
     const row = await harness.stores.messages.readDelivery(idOf(one), only);
     expect(row?.why?.decision).toMatchObject({ outcome: 'deferred', code: 'in-doubt' });
+    expect(harness.events).toContainEqual({ kind: 'in-doubt', count: 1 });
   });
 });
 

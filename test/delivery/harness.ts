@@ -35,6 +35,8 @@ export interface Peer {
   /** What it says where it refuses; default: nothing. */
   readonly refusal?: Reply;
   readonly requireTls?: boolean;
+  /** Whether it offers DSN (RFC 3461). */
+  readonly dsn?: boolean;
   /** What its handshake shows, also before it refuses the channel; absent: it has no STARTTLS. */
   readonly tls?: TlsFacts;
   /** Answers the nth transaction (from 0) of the peer; default: all delivered. */
@@ -262,7 +264,10 @@ function openFake(
     target,
     peerName: target.host,
     ...(tls !== undefined && { tls }),
-    capabilities: new Map(peer.requireTls === true ? [['REQUIRETLS', '']] : []),
+    capabilities: new Map([
+      ...(peer.requireTls === true ? [['REQUIRETLS', ''] as const] : []),
+      ...(peer.dsn === true ? [['DSN', ''] as const] : []),
+    ]),
     usable: true,
     transact: async (transaction) => {
       const index = harness.sent.filter(({ host }) => host === target.host).length;

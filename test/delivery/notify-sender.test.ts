@@ -68,6 +68,34 @@ describe('RFC 3461: what is told', () => {
     );
   });
 
+  test('success is for a peer that has DSN to tell, and failure is not (§5.2.1)', async () => {
+    const harness = createHarness();
+    const rcptTo = ['a', 'b'].map((local) => ({
+      address: `${local}@rcpt.example`,
+      notify: ['SUCCESS', 'FAILURE'],
+    }));
+    harness.peers.set('mx.rcpt.example', {
+      dsn: true,
+      answer: (transaction) => {
+        const result = alike(transaction, delivered);
+        return { ...result, recipients: [delivered, refused] };
+      },
+    });
+    await harness.deliver(record({ rcptTo }));
+    const [notice, ...more] = notices(harness).map(textOf);
+    expect(more).toEqual([]);
+    expect(notice?.match(/^(Final-Recipient|Action): .*$/gm)).toEqual([
+      'Final-Recipient: rfc822;b@rcpt.example',
+      'Action: failed',
+    ]);
+  });
+
+  test('without a failure the header goes back, whatever RET says (§4.3)', async () => {
+    const harness = answering(delivered);
+    await harness.deliver(record({ ...recipient({ notify: ['SUCCESS'] }), ret: 'FULL' }));
+    expect(notices(harness).map(textOf).join()).toContain('Content-Type: text/rfc822-headers\r\n');
+  });
+
   test('the envelope is empty, and asks for nothing (§6.1)', async () => {
     const harness = answering(refused);
     await harness.deliver(record({ envid: 'QQ314159' }));
@@ -292,6 +320,26 @@ describe('the function dies at any moment of a message that fails', () => {
     expect(harness.sent.length - before).toBe(1);
     expect(harness.stores.deadLetters).toEqual([]);
   });
+});
+
+test('an attempt that is made again, and comes to something else, is told of again', async () => {
+  const harness = createHarness();
+  const rcptTo = ['a', 'b'].map((local) => ({ address: `${local}@rcpt.example` }));
+  const one = record({ rcptTo });
+  harness.peers.set('mx.rcpt.example', {
+    answer: (transaction, index) => ({
+      ...alike(transaction, refused),
+      recipients: index === 0 ? [refused, delivered] : [refused, refused],
+    }),
+  });
+  harness.stores.fail('settle', 'before');
+  expect(await harness.deliver(one)).toEqual([one.messageId]);
+  harness.nowMs += leaseMs;
+  expect(await harness.deliver(one)).toEqual([]);
+  const [first, second, ...more] = notices(harness);
+  expect(more).toEqual([]);
+  expect(second?.id).not.toBe(first?.id);
+  expect(second && textOf(second)).toContain('Final-Recipient: rfc822;b@rcpt.example\r\n');
 });
 
 test('nothing is settled where the notification could not be enqueued', async () => {

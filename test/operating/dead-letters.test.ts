@@ -46,8 +46,20 @@ describe('list', () => {
     ]);
     expect(JSON.stringify(listed)).not.toContain(minimal.content.data);
     expect(listed[1]).not.toHaveProperty('message');
-    expect(world.letters).toHaveLength(2);
+    expect(await listDeadLetters(10, world)).toEqual(listed);
   });
+});
+
+test('what is left as it is can be seen again at once, and so can what was not meant', async () => {
+  const letters = [letter('s-1', '{'), letter('s-2', minimal), letter('s-3', minimal)];
+  const world = worldWith(...letters);
+  const messageIds = ['s-1', 's-2'];
+  const result = await redriveDeadLetters({ limit: 10, messageIds }, world);
+  expect(result).toEqual({ done: 1, skipped: [{ messageId: 's-1', reason: 'unreadable' }] });
+  expect((await listDeadLetters(10, world)).map(({ messageId }) => messageId)).toEqual([
+    's-1',
+    's-3',
+  ]);
 });
 
 describe('redrive', () => {

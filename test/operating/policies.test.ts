@@ -106,6 +106,19 @@ describe('refreshing', () => {
     expect((await world.store.read(domain))?.failed).toBeUndefined();
   });
 
+  test('asks DNS afresh, whatever the resolver remembers', async () => {
+    const world = createPolicyWorld();
+    const asked: unknown[] = [];
+    const resolver: PolicyPorts['resolver'] = {
+      lookup: (name, type, deadlineMs, options) => {
+        asked.push(options);
+        return world.resolver.lookup(name, type, deadlineMs);
+      },
+    };
+    await refreshPolicy(domain, { ...portsOf(world), resolver });
+    expect(asked).toEqual([{ afresh: true }]);
+  });
+
   test('asks the host of a cached policy although its record is gone (RFC 8461 §10.2)', async () => {
     const world = createPolicyWorld();
     world.txt = 'nxdomain';

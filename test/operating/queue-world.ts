@@ -41,6 +41,7 @@ export function createQueueWorld(controls: Partial<Controls> = {}): QueueWorld {
   const actions: QueueAction[] = [];
   const hastened: string[] = [];
   const letters: DeadLetter[] = [];
+  const hidden = new Set<DeadLetter>();
   const stored = { ...memory, wholes, actions };
   let tokens = 0;
   const claim = async (message: PreparedMessage) => {
@@ -60,8 +61,18 @@ export function createQueueWorld(controls: Partial<Controls> = {}): QueueWorld {
     settings: deliverySettings,
     readControls: async () => ({ rules: [], exceptions: [], ...controls }),
     deadLetters: {
-      receive: async (limit) => letters.slice(0, limit),
-      putBack: async () => {},
+      receive: async (limit) => {
+        const received = letters.filter((letter) => !hidden.has(letter)).slice(0, limit);
+        for (const letter of received) {
+          hidden.add(letter);
+        }
+        return received;
+      },
+      putBack: async (received) => {
+        for (const letter of received) {
+          hidden.delete(letter);
+        }
+      },
       remove: async ({ messageId }) => {
         letters.splice(
           letters.findIndex((each) => each.messageId === messageId),

@@ -267,6 +267,14 @@ describe('what the API tells its caller, and mail by SQS gets away with', () => 
   );
 });
 
+test('an exception from tagging does not stand in the way of what the message itself asks for', async () => {
+  const exception = { domain: 'rcpt.example', reason: 'r', expires: '2027-01-01T00:00:00Z' };
+  const controls = { rules: [], exceptions: [{ ...exception, policy: 'tagging' } as const] };
+  const { context } = createWorld({}, controls);
+  const parts = await accept(`${complete}\r\n`, { requireTls: true }, { ...context, ...http });
+  expect(parts[0]?.prepared).toMatchObject({ demand: 'require', explicit: true });
+});
+
 test('an exception that is over does not stand in the way of a message that says it is old', async () => {
   const exceptions = [
     {

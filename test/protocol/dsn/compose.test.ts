@@ -110,6 +110,12 @@ describe('the fields for programs', () => {
     ],
     [{ status: '5.01.1' }, /Status: 5\.0\.0/, /5\.01/, 'RFC 3461 §6.3 g: no valid code'],
     [{ address: 'δ@ivory.example' }, /Final-Recipient: utf-8;δ@/, /rfc822;δ/, 'RFC 6533 §3'],
+    [
+      { orcpt: 'rfc822;δ@ivory.example' },
+      /Original-Recipient: utf-8;δ@/,
+      /rfc822;δ/,
+      'RFC 6533 §3: as on the wire',
+    ],
     [{ orcpt: 'x400;/S=Carol' }, /Original-Recipient: x400;\/S=Carol/, /rfc822;Carol/, 'any type'],
     [
       { orcpt: 'no type' },
@@ -121,6 +127,14 @@ describe('the fields for programs', () => {
     const { status } = await compose({ recipients: [{ ...failed, ...changes }] });
     expect(status).toMatch(present);
     expect(status).not.toMatch(absent);
+  });
+
+  test.each<[Partial<NoticedRecipient>, string, string]>([
+    [{}, 'message/delivery-status', 'RFC 3464 §2.1'],
+    [{ address: 'δ@ivory.example' }, 'message/global-delivery-status', 'RFC 6533 §4.1'],
+    [{ orcpt: 'utf-8;δ@ivory.example' }, 'message/global-delivery-status', 'RFC 6533 §4.1'],
+  ])('%j: of type %s (%s)', async (changes, type, _why) => {
+    expect((await compose({ recipients: [{ ...failed, ...changes }] })).types[0]).toBe(type);
   });
 
   test('a verdict of ours is no word of a peer', async () => {
@@ -139,10 +153,16 @@ describe('what goes back of the message', () => {
     [{ content: utf8 }, 'message/global-headers', /δ/, 'UTF-8 in the header'],
     [{ content: utf8, returned: 'full' }, 'message/global', /δ/, 'and whole'],
     [
-      { returned: 'full', content: Buffer.concat([original, Buffer.alloc(262_144, 'x')]) },
+      { returned: 'full', content: Buffer.concat([original, Buffer.alloc(262_144, 'x\r\n')]) },
       'text/rfc822-headers',
       /secret/,
       'RFC 3461 §6.2: too long',
+    ],
+    [
+      { returned: 'full', content: Buffer.concat([original, Buffer.alloc(255_000, 'x\r\n')]) },
+      'message/rfc822',
+      /x/,
+      'RFC 3461 §6.2: not too long',
     ],
     [
       { returned: 'full', content: Buffer.concat([original, Buffer.alloc(999, 'x')]) },
