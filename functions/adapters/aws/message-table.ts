@@ -21,6 +21,7 @@ import type {
 } from '../../delivery/ports.ts';
 import type { DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
+import { expiryDaysMax } from '../../submission/limits.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import {
@@ -54,7 +55,7 @@ export interface MessageTable extends MessageStore {
 }
 
 export interface MessageTableOptions extends Table {
-  /** Days for which a finished delivery, and the record of each attempt, can be looked up; default 30. */
+  /** Days for which a finished delivery can be looked up, with the record of each attempt; default 30. */
   readonly historyDays?: number;
 }
 
@@ -257,7 +258,8 @@ async function keepWhy(
   const item = {
     ...whyKey(delivery, delivery.attempt),
     why: text(JSON.stringify(why)),
-    removeAtSeconds: integer(Math.floor(nowMs / 1_000) + historySeconds),
+    // The message may wait for as long before its days of history begin.
+    removeAtSeconds: integer(Math.floor(nowMs / 1_000) + historySeconds + expiryDaysMax * 86_400),
   };
   try {
     await client.send(new PutItemCommand({ TableName: tableName, Item: item }));
