@@ -1,5 +1,6 @@
 /** DANE in the delivery room: which TLSA records are asked for, what they demand, and what stands when they fail. */
 import { describe, expect, test } from 'vitest';
+import type { QueueRecord } from '../../functions/delivery/deliver-batch.ts';
 import type { Answer, DnssecStatus, TlsaData } from '../../functions/protocol/dns/answer.ts';
 import { createHarness, enforce, type Harness, mxOf, record } from './harness.ts';
 
@@ -120,6 +121,17 @@ describe('a host in a signed zone', () => {
     );
     expect(keys[0]).toBe(keys[2]);
     expect(keys[0]).not.toBe(keys[1]);
+  });
+
+  test('and not by domains whose names are not the same: under DANE-TA each could vouch for the host', async () => {
+    const harness = signed(records<'TLSA'>('secure', [tlsa(1, 2)]));
+    harness.mx.set('other.example', harness.mx.get(only) as Answer<'MX'>);
+    const [one, other] = [only, 'other.example'].map((domain) =>
+      record({ rcptTo: [{ address: `bob@${domain}` }] }),
+    );
+    await harness.deliver(one as QueueRecord, other as QueueRecord);
+    expect(harness.sent).toHaveLength(2);
+    expect(new Set(harness.opened.map(({ verdictKey }) => verdictKey)).size).toBe(2);
   });
 });
 

@@ -101,4 +101,6 @@ test('dead letters are listed, redriven and bounced', async () => {
     body: { done: 1 },
   });
   expect(world.letters).toEqual([]);
+  const row = await world.ports.control.readDelivery('sqs-s-1', 'example.org');
+  expect(row?.why?.decision.row).toBe(`cancelled by ${iamCaller.iam.userArn}: nobody is there`);
 });

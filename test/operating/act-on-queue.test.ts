@@ -134,6 +134,27 @@ describe('cancel', () => {
     expect(world.stores.sent.every(({ mailFrom }) => mailFrom === '')).toBe(true);
   });
 
+  test('nobody begins with what is being cancelled, as long as that may take', async () => {
+    const world = createQueueWorld();
+    await world.putOff();
+    const { enqueue } = world.ports.queue;
+    let meanwhile: unknown;
+    const queue = {
+      ...world.ports.queue,
+      enqueue: async (messages: Parameters<typeof enqueue>[0]) => {
+        const content = (await kept(world)) ?? { data: '' };
+        const message = preparedMessage({ attempt: 2, content });
+        const nowMs = world.nowMs + 10 * minuteMs;
+        meanwhile = await world.ports.messages.claim(claimRequest({ message, nowMs }));
+        await enqueue(messages);
+      },
+    };
+    const context = { ...world, ports: { ...world.ports, queue } };
+    const deed = { action: 'cancel', bounce: true } as const;
+    expect(await actOnQueue({ selection: one, deed, actor, limit: 1 }, context)).toEqual(done);
+    expect(meanwhile).toMatchObject({ kind: 'leased' });
+  });
+
   test('what is held can be cancelled', async () => {
     const world = createQueueWorld();
     await world.putOff();

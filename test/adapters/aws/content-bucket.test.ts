@@ -84,6 +84,14 @@ describe('the content bucket on fauxqs', () => {
     );
   }
 
+  test('leaves what senders put there', async () => {
+    const store = createContentBucket({ client: local.s3, bucket: mailBucket });
+    const theirs = { bucket: mailBucket, key: 'uploads/theirs' };
+    await upload(theirs.key, 3);
+    await store.remove(theirs);
+    expect(await store.read(theirs)).toHaveLength(3);
+  });
+
   test('reads 40 MiB, and not one octet more', async () => {
     const store = createContentBucket({ client: local.s3, bucket: mailBucket });
     await upload('large', limitBytes);

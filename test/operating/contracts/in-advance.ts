@@ -262,6 +262,9 @@ export function advanceContract(make: () => Promise<ControlUnderTest>): void {
       });
       const change = await under.control.cancel(key, cancellation, afterLeaseMs);
       expect(change).toMatchObject({ kind: 'changed', row: { cancelled: cancellation } });
+      for (const act of [hold, override, cancel]) {
+        expect(await act(under)).toEqual(refused('finished'));
+      }
       const late = { token: 'late', nowMs: afterLeaseMs };
       expect(await claim(under, late)).toEqual({ kind: 'cancelled', cancellation });
     });
