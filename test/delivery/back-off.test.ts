@@ -178,6 +178,7 @@ describe('what hosts have shown', () => {
     [false, [['connect-failed', 'connect-failed']], 'unreachable', 'two addresses of one host'],
     [false, [['connect-failed'], ['smtp-timeout']], 'unreachable', 'refused, silent'],
     [false, [['connect-failed'], ['no-mail-host']], 'unreachable', 'nothing to connect to'],
+    [false, [['connection-lost']], 'unreachable', 'closed before a word was said'],
     [true, [['connection-lost']], 'reached', 'opened, and lost later'],
     [false, [['connect-failed'], ['greeting-refused']], 'reached', 'an answer'],
     [false, [['sts-mx-mismatch']], 'reached', 'stopped by a policy'],

@@ -783,6 +783,15 @@ describe('REQUIRETLS', () => {
         [],
       ],
       [
+        'a redacted form that no host may have either is given up',
+        { ...withRedacted, expiresAt: '2026-01-01T00:00:30Z' },
+        (harness) => {
+          harness.sts = enforce('old.rcpt.example');
+        },
+        ['failed 5.4.7'],
+        [],
+      ],
+      [
         'a network that is down is no reason for it',
         { ...withRedacted, expiresAt: '2026-01-01T00:00:30Z' },
         (harness) => harness.peers.set('mx.rcpt.example', { refuse: 'connect-failed' }),

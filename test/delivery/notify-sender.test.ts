@@ -200,6 +200,15 @@ describe('a delay', () => {
     expect(notices(harness)).toHaveLength(count);
   });
 
+  test('the last attempt is when the message expires, and no later', async () => {
+    const harness = answering(later);
+    const expiresAt = '2026-01-01T00:03:00Z';
+    await harness.deliver(record({ ...late, expiresAt }));
+    expect(harness.stores.retryEntries().map(({ dueAtMs }) => dueAtMs)).toEqual([
+      Date.parse(expiresAt),
+    ]);
+  });
+
   test('is told once', async () => {
     const harness = answering(later);
     await harness.deliver(record(late));

@@ -83,6 +83,16 @@ describe('a demand that was overridden after the record was made', () => {
     expect(row?.why?.demand).toEqual({ level: 'require', reason: 'alice: secret' });
   });
 
+  test('also where the level is the same, and is now the word of the operator', async () => {
+    const { harness, control, key, message } = await putOff();
+    await control.override(key, demand, harness.nowMs);
+    const prepared = { ...message.prepared, demand: 'require', explicit: false };
+    const before = sentBefore(harness);
+    await harness.deliver(record({}, { body: JSON.stringify({ ...message, prepared }) }));
+    expect(harness.sent).toHaveLength(before);
+    expect(harness.stores.sent.at(-1)?.prepared).toMatchObject({ explicit: true });
+  });
+
   test('where it cannot be sent, the old record stays in the queue, and nothing goes out', async () => {
     const { harness, control, key, next } = await putOff();
     await control.override(key, demand, harness.nowMs);

@@ -31,6 +31,16 @@ test('an exception does not take away what the message itself asks for: 5.7.30',
   expect(harness.opened).toEqual([]);
 });
 
+test('an exception from tagging leaves REQUIRETLS of the message itself as it is', async () => {
+  const harness = createHarness();
+  harness.sts = enforce('mx.rcpt.example');
+  harness.peers.set('mx.rcpt.example', { requireTls: true });
+  const exception = storedException({ domain, policy: 'tagging', expires: later });
+  harness.controls = { rules: [], exceptions: [exception] };
+  await harness.deliver(record({ id: 'm-ask', requireTls: true }));
+  expect(harness.sent).toMatchObject([{ tls: 'pkix', transaction: { requireTls: true } }]);
+});
+
 test('where nobody knows what operators decided nothing is sent', async () => {
   const harness = createHarness();
   const one = record();

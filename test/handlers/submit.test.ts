@@ -102,6 +102,15 @@ describe('POST /v1/messages', () => {
     expect(Buffer.from(data, 'base64').toString('latin1')).toMatch(/\r\n\r\n\xe9\r\n$/);
   });
 
+  test('as raw mail with a header in UTF-8 (RFC 6532)', async () => {
+    const { answer } = await post(createSubmitWorld(), {
+      headers: { 'Content-Type': 'message/global' },
+      query: 'from=alice@sender.example&to=bob@a.example&smtpUtf8=true',
+      body: Buffer.from('From: alice@sender.example\r\nSubject: δ\r\n\r\n'),
+    });
+    expect(answer.statusCode).toBe(202);
+  });
+
   test('the same under the same key, quoted or bare, has the same answer', async () => {
     const world = createSubmitWorld();
     const first = await post(world, { headers: { 'Idempotency-Key': '"k-1"' } });

@@ -326,6 +326,10 @@ describe('message/rfc822', () => {
     });
   });
 
+  test('what is not too large fits into the 6 MB of a Lambda event, in base64 and beside the rest', () => {
+    expect((inlineBytesMax / 3) * 4).toBeLessThan(5.75 * 1_024 * 1_024);
+  });
+
   test('faults of many recipients are told once each', () => {
     const { fields } = problemOf(raw(`${least}&notify=x`));
     expect(fields?.filter(({ field }) => field === 'notify')).toHaveLength(1);

@@ -137,6 +137,11 @@ describe('the fields for programs', () => {
     expect((await compose({ recipients: [{ ...failed, ...changes }] })).types[0]).toBe(type);
   });
 
+  test.each([undefined, '', ' '])('envid %j: no Original-Envelope-Id', async (envid) => {
+    const { status } = await compose(envid === undefined ? {} : { envid });
+    expect(status).not.toMatch(/Original-Envelope-Id/i);
+  });
+
   test('a verdict of ours is no word of a peer', async () => {
     const { reply: _reply, remoteMta: _remoteMta, ...ours } = failed;
     const { status } = await compose({ recipients: [ours] });
@@ -215,6 +220,16 @@ describe('the header', () => {
     expect(Buffer.from(composed.content).toString()).toMatch(to);
   });
 
+  test.each([
+    ['Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n', 'there are two'],
+    ['Message-ID: <a@b> (x)\r\n', 'it is more than an id'],
+    ['Message-ID: a@b\r\n', 'it is none'],
+    ['', 'there is none'],
+  ])('%j is not answered: %s', async (header, _why) => {
+    const content = Buffer.from(`${header}Subject: x\r\n\r\n`);
+    expect((await compose({ content })).header).not.toMatch(/^(In-Reply-To|References):/m);
+  });
+
   test('a line break in an address is a bug, not a header field', () => {
     expect(() => composeNotification(notification({ returnPath: 'a@b\r\nBcc: c@d' }))).toThrow(
       TypeError,
@@ -280,6 +295,40 @@ test('whatever strangers put in, every line is legal and it parses back', async 
     ),
     { numRuns: 100 },
   );
+});
+
+describe('the words for people', () => {
+  const flat = async (changes: Partial<Notification>): Promise<string> =>
+    (await compose(changes)).text.replace(/\s+/g, ' ');
+
+  test('where the time was over they say what stood in the way at last', async () => {
+    const failure = {
+      code: 'expired',
+      lastCode: 'sts-mx-mismatch',
+      reason: 'mx is not listed',
+    } as const;
+    const { reply: _reply, ...ours } = failed;
+    const text = await flat({ recipients: [{ ...ours, status: '5.4.7', failure }] });
+    expect(text).toContain(adviseOn('expired').what);
+    expect(text).toContain(adviseOn('sts-mx-mismatch').what);
+    expect(text).toContain('(5.4.7: mx is not listed)');
+  });
+
+  test("a peer's own words stand for ours", async () => {
+    const text = await flat({});
+    expect(text).toContain('The mail server mx.ivory.example said: 550-mailbox unavailable');
+    expect(text).not.toContain('RCPT answered by 550');
+  });
+
+  test('of a crowd fifty are named', async () => {
+    const recipients = Array.from({ length: 52 }, (_, number) => ({
+      ...failed,
+      address: `r${number}@ivory.example`,
+    }));
+    const text = await flat({ recipients });
+    expect(text).toContain('r49@ivory.example and 2 more');
+    expect(text).not.toContain('r50@ivory.example');
+  });
 });
 
 test('quoted-printable decodes to what went in, in lines of 76', async () => {
