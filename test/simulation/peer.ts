@@ -44,15 +44,19 @@ export interface PeerOptions {
 
 type Fault = { readonly kind: 'close' | 'stall'; readonly side: 'in' | 'out' };
 
-/** Dialogues are about this long, so a fault hits each part of one. */
-const dialogueOctets = 1_400;
+/** Octets of the client, and of the host, in a dialogue about one message: a fault hits each part of one. */
+const dialogueOctets = { in: 1_400, out: 400 } as const;
+
+/** And every fourth hits a later one, about the messages that follow over the same connection, or long content. */
+const laterShare = 4;
+const laterDialogues = 8;
 
 export function startPeer(options: PeerOptions): PeerSession {
   const { chance, host } = options;
   const fault = drawFault(options);
   const session = {
-    inLeft: fault?.side === 'in' ? chance.below(dialogueOctets) : Number.POSITIVE_INFINITY,
-    outLeft: fault?.side === 'out' ? chance.below(400) : Number.POSITIVE_INFINITY,
+    inLeft: fault?.side === 'in' ? drawOctets(chance, 'in') : Number.POSITIVE_INFINITY,
+    outLeft: fault?.side === 'out' ? drawOctets(chance, 'out') : Number.POSITIVE_INFINITY,
     isOver: false,
     isStalled: false,
     input: '',
@@ -226,6 +230,12 @@ function drawFault({ chance, host: { manner } }: PeerOptions): Fault | undefined
       ? 'stall'
       : undefined;
   return kind && { kind, side: chance.happens(0.6) ? 'in' : 'out' };
+}
+
+/** How many octets go through before the fault. */
+function drawOctets(chance: Chance, side: Fault['side']): number {
+  const isLater = chance.below(laterShare) === 0;
+  return chance.below(dialogueOctets[side] * (isLater ? laterDialogues : 1));
 }
 
 function answerRecipient(line: string, options: PeerOptions): string {
