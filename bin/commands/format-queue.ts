@@ -1,9 +1,7 @@
 /** Messages and what waits, for people. */
-import type { Cancellation } from '../../functions/delivery/ports.ts';
 import type {
   AdvanceNote,
   DeliveryRow,
-  HeldNote,
   WaitingDelivery,
 } from '../../functions/delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../functions/delivery/why.ts';
@@ -30,17 +28,21 @@ export function formatWaiting(deliveries: readonly WaitingDelivery[]): string {
 }
 
 function formatNext({
+  nextDueAtMs,
+  ...stops
+}: Pick<DeliveryRow, 'held' | 'cancelled' | 'nextDueAtMs'>): string {
+  return formatStop(stops) ?? (nextDueAtMs === undefined ? 'under way' : formatTime(nextDueAtMs));
+}
+
+/** Why no attempt begins, by an operator's word; undefined where one may. */
+function formatStop({
   held,
   cancelled,
-  nextDueAtMs,
-}: Pick<DeliveryRow, 'held' | 'cancelled' | 'nextDueAtMs'>): string {
+}: Pick<DeliveryRow, 'held' | 'cancelled'>): string | undefined {
   if (cancelled !== undefined) {
     return `cancelled by ${cancelled.author}: ${cancelled.reason}`;
   }
-  if (held !== undefined) {
-    return `held by ${held.author}: ${held.reason}`;
-  }
-  return nextDueAtMs === undefined ? 'under way' : formatTime(nextDueAtMs);
+  return held && `held by ${held.author}: ${held.reason}`;
 }
 
 /** A message and its deliveries, without the records of their attempts. */
@@ -96,27 +98,15 @@ function isOf({
 }
 
 /** A delivery of which only the queue has more. */
-function formatAdvance(id: string, { domain, held, cancelled, demand }: AdvanceNote): string {
+function formatAdvance(id: string, { domain, demand, ...stops }: AdvanceNote): string {
+  const state = ['not begun', formatStop(stops)].filter((each) => each !== undefined).join(', ');
   return [
-    printable(`${domain}: not begun${formatStop({ held, cancelled })}`),
+    printable(`${domain}: ${state}`),
     formatFacts([
       ['  id', id],
       ['  demand', demand && `${demand.demand}: ${demand.demandReason}`],
     ]),
   ].join('\n');
-}
-
-function formatStop({
-  held,
-  cancelled,
-}: {
-  readonly held: HeldNote | undefined;
-  readonly cancelled: Cancellation | undefined;
-}): string {
-  if (cancelled !== undefined) {
-    return `, cancelled by ${cancelled.author}: ${cancelled.reason}`;
-  }
-  return held === undefined ? '' : `, held by ${held.author}: ${held.reason}`;
 }
 
 function formatDelivery(row: DeliveryRow): string {

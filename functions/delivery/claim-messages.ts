@@ -3,12 +3,9 @@
  *
  * A message is claimed before its MAIL and not earlier, so that a function that dies holds as few leases as can be.
  */
-import {
-  type ContentReference,
-  contentName,
-  type PreparedMessage,
-} from '../submission/queue-message.ts';
+import type { ContentReference, PreparedMessage } from '../submission/queue-message.ts';
 import type { ClaimedMessage } from './attempt.ts';
+import { cancelMessage } from './cancel-message.ts';
 import type { DeliveryContext } from './context.ts';
 import type { Cancellation, ClaimedDelivery, ClaimResult } from './ports.ts';
 import {
@@ -17,7 +14,7 @@ import {
   refuseRecord,
   sendToDeadLetters,
 } from './prepared-record.ts';
-import { settleCancelled } from './settle-cancelled.ts';
+import { keepContent } from './settle-delivery.ts';
 import { withDemand } from './stored-delivery.ts';
 
 /** How long a lease outlives the invocation's deadline: settling may be slow, and clocks differ. */
@@ -103,7 +100,13 @@ async function claim(
   record: PreparedRecord,
   context: DeliveryContext,
 ): Promise<ClaimedRecord | undefined> {
-  const result = await askForClaim(record, context);
+  const { ports } = context;
+  const result = await ports.messages.claim({
+    message: record.message,
+    token: ports.newToken(),
+    nowMs: ports.now(),
+    leaseEndMs: leaseEndOf(context),
+  });
   switch (result.kind) {
     case 'held':
       return holdRecord(record, result, context);
@@ -118,18 +121,8 @@ async function claim(
   }
 }
 
-function askForClaim(
-  { message }: PreparedRecord,
-  { ports, deadlineMs }: DeliveryContext,
-  evenIfStopped = false,
-): Promise<ClaimResult> {
-  return ports.messages.claim({
-    message,
-    token: ports.newToken(),
-    nowMs: ports.now(),
-    leaseEndMs: deadlineMs + leaseMarginMs,
-    evenIfStopped,
-  });
+function leaseEndOf({ deadlineMs }: DeliveryContext): number {
+  return deadlineMs + leaseMarginMs;
 }
 
 /** What becomes of a record whose delivery is not ours to begin. */
@@ -184,10 +177,7 @@ async function park(record: PreparedRecord, context: DeliveryContext): Promise<b
   const { ports } = context;
   const { read, drop } = createReading(message.content, record, context);
   try {
-    const content =
-      'bucket' in message.content
-        ? message.content
-        : await ports.contents.keep(contentName(message), await read());
+    const content = await keepContent(message, read, ports.contents);
     return await ports.messages.park({ ...message, content }, ports.now());
   } finally {
     drop();
@@ -200,18 +190,18 @@ async function cancelRecord(
   cancellation: Cancellation,
   context: DeliveryContext,
 ): Promise<undefined> {
-  const result = await askForClaim(record, context, true);
-  if (result.kind === 'held' || result.kind === 'cancelled') {
-    throw new TypeError('a claim that nothing stops is stopped by no operator');
-  }
-  if (result.kind !== 'claimed') {
-    return leaveToOthers(record, result, context);
-  }
-  const claimed = describeClaim(record, result.delivery, context);
+  const { message } = record;
+  const { read, drop } = createReading(message.content, record, context);
   try {
-    await settleCancelled(claimed, cancellation, context);
+    const token = context.ports.newToken();
+    const leaseEndMs = leaseEndOf(context);
+    const request = { message, cancellation, token, leaseEndMs, content: read };
+    const result = await cancelMessage(request, context);
+    if (result.kind !== 'cancelled') {
+      return await leaveToOthers(record, result, context);
+    }
   } finally {
-    claimed.dropContent();
+    drop();
   }
   record.finish('done');
 }

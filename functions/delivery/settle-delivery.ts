@@ -5,14 +5,18 @@
 import { failures } from '../protocol/errors.ts';
 import { type Greylisting, readGreylisting } from '../protocol/smtp/greylisting.ts';
 import { attemptsMax } from '../submission/limits.ts';
-import { contentName, type PreparedMessage } from '../submission/queue-message.ts';
+import {
+  type ContentReference,
+  contentName,
+  type PreparedMessage,
+} from '../submission/queue-message.ts';
 import type { AttemptOutcome, AttemptResult, ClaimedMessage, Fate } from './attempt.ts';
 import { concludeExpired } from './conclude.ts';
 import type { SettlingContext } from './context.ts';
 import { freeContent } from './free-content.ts';
 import { notifySender, type Told } from './notify-sender.ts';
 import { notePolicy } from './plan-delivery.ts';
-import type { ClaimedDelivery, RecipientState } from './ports.ts';
+import type { ClaimedDelivery, ContentStore, RecipientState } from './ports.ts';
 import { scheduleAttempt } from './retry-schedule.ts';
 import type { Decision, WhyRecord } from './why.ts';
 
@@ -159,10 +163,7 @@ async function scheduleNext(
   { results, isUnreachable = false }: AttemptOutcome,
   { ports, settings }: SettlingContext,
 ): Promise<{ dueAtMs: number; content: PreparedMessage['content'] }> {
-  const kept =
-    'data' in message.content
-      ? await ports.contents.keep(contentName(message), await content())
-      : message.content;
+  const kept = await keepContent(message, content, ports.contents);
   const { attempt, domain } = delivery;
   const dueAtMs = scheduleAttempt({
     attempt,
@@ -180,6 +181,17 @@ async function scheduleNext(
   const next = { ...message, content: kept, attempt: attempt + 1 };
   await ports.retries.put(next, dueAtMs, isUnreachable ? domain : undefined);
   return { dueAtMs, content: kept };
+}
+
+/** The content where it will outlive the queue message. */
+export async function keepContent(
+  message: PreparedMessage,
+  read: () => Promise<Uint8Array>,
+  contents: Pick<ContentStore, 'keep'>,
+): Promise<ContentReference> {
+  return 'data' in message.content
+    ? contents.keep(contentName(message), await read())
+    : message.content;
 }
 
 /** Of several recipients that are greylisted the longest wait, so that one attempt serves all. */

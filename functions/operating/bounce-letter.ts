@@ -13,7 +13,7 @@ import {
 } from '../submission/queue-message.ts';
 import { takeContentApart } from '../submission/read-content.ts';
 import { fitsDelivery } from '../submission/recipients-limit.ts';
-import { cancelMessage } from './cancel-delivery.ts';
+import { cancelQueueMessage } from './cancel-delivery.ts';
 import type { Actor } from './delivery-actions.ts';
 import type { DeadLetter, QueueContext } from './ports.ts';
 
@@ -39,11 +39,11 @@ export async function bounceLetter(
   let fate: 'done' | 'busy' = 'done';
   for (const part of parts.flatMap((each) => splitRecipients(each, letter))) {
     const cancellation = { ...actor, bounce: true };
-    let outcome = await cancelMessage(part, cancellation, content, context);
+    let outcome = await cancelQueueMessage(part, cancellation, content, context);
     if (outcome === 'conflict') {
       // Its id is another message's, which goes its own way: this one is given up under a name of its own.
       const renamed = { ...part, id: ownId(letter) };
-      outcome = await cancelMessage(renamed, cancellation, content, context);
+      outcome = await cancelQueueMessage(renamed, cancellation, content, context);
     }
     if (typeof outcome === 'object' && outcome.kind === 'busy') {
       fate = 'busy';

@@ -3,8 +3,8 @@
  * race: whoever has the claim has the message. Of a delivery whose content is only in the queue, the cancellation is
  * noted, and whoever is given the queue message carries it out.
  */
+import { cancelMessage } from '../delivery/cancel-message.ts';
 import type { Cancellation } from '../delivery/ports.ts';
-import { settleCancelled } from '../delivery/settle-cancelled.ts';
 import { nextMessage } from '../delivery/stored-delivery.ts';
 import type { PreparedMessage } from '../submission/queue-message.ts';
 import { type ActionOutcome, type ActionTarget, outcomeOf, type QueueContext } from './ports.ts';
@@ -24,7 +24,7 @@ export async function cancelDelivery(
   if (message === undefined) {
     return outcomeOf(await control.cancel(target, cancellation, now()));
   }
-  const outcome = await cancelMessage(
+  const outcome = await cancelQueueMessage(
     message,
     cancellation,
     () => contents.read(message.content),
@@ -37,36 +37,24 @@ export async function cancelDelivery(
 /**
  * Cancels a queue message, whether its delivery has begun or not. `conflict`: its id is another message's.
  */
-export async function cancelMessage(
+export async function cancelQueueMessage(
   message: PreparedMessage,
   cancellation: Cancellation,
   content: () => Promise<Uint8Array>,
   context: QueueContext,
 ): Promise<ActionOutcome | 'conflict'> {
-  const { ports } = context;
-  const nowMs = ports.now();
-  const claim = await ports.messages.claim({
-    message,
-    token: ports.newToken(),
-    nowMs,
-    leaseEndMs: nowMs + leaseMs,
-    evenIfStopped: true,
-  });
-  switch (claim.kind) {
-    case 'claimed': {
-      const { delivery } = claim;
-      const claimed = { message, delivery, startedAtMs: nowMs, content };
-      await settleCancelled(claimed, cancellation, context);
+  const { now, newToken } = context.ports;
+  const leaseEndMs = now() + leaseMs;
+  const request = { message, cancellation, token: newToken(), leaseEndMs, content };
+  const result = await cancelMessage(request, context);
+  switch (result.kind) {
+    case 'cancelled':
       return 'done';
-    }
     case 'leased':
-      return { kind: 'busy', untilMs: claim.untilMs };
+      return { kind: 'busy', untilMs: result.untilMs };
     case 'conflict':
       return 'conflict';
     case 'done':
       return { kind: 'finished' };
-    case 'held':
-    case 'cancelled':
-      throw new TypeError('a claim that nothing stops is stopped by no operator');
   }
 }

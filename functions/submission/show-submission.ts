@@ -63,9 +63,7 @@ export async function showSubmission(
   { control, owner }: ShowSubmissionOptions,
 ): Promise<SubmissionView | undefined> {
   const shown = await showMessage(id, control);
-  // What operators noted of an id is theirs: there may never be such a message.
-  const isKnown = shown?.whole ?? shown?.parts.some(({ deliveries }) => deliveries.length > 0);
-  if (shown === undefined || !isKnown) {
+  if (shown === undefined || !isSubmitted(shown)) {
     return undefined;
   }
   const wholeId = shown.parts[0]?.deliveries[0]?.envelope.prepared.wholeId;
@@ -78,6 +76,11 @@ export async function showSubmission(
     return undefined;
   }
   return describe(shown, wholeId);
+}
+
+/** What operators noted of an id is theirs: there may never be such a message. */
+function isSubmitted({ whole, parts }: ShownMessage): boolean {
+  return whole !== undefined || parts.some(({ deliveries }) => deliveries.length > 0);
 }
 
 function describe({ id, whole, parts }: ShownMessage, wholeId?: string): SubmissionView {

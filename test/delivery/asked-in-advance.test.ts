@@ -2,8 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { nextMessage } from '../../functions/delivery/stored-delivery.ts';
 import type { MessageControl } from '../../functions/operating/ports.ts';
-import { createMemoryControl } from '../operating/memory-control.ts';
-import { createBoundaries } from './boundaries.ts';
+import { controlOf } from '../operating/memory-control.ts';
 import { createHarness, type Harness, record } from './harness.ts';
 import { preparedMessage } from './port-fixtures.ts';
 
@@ -24,13 +23,7 @@ interface Asked {
 function createAsked(): Asked {
   const harness = createHarness();
   const one = record();
-  const control = createMemoryControl(createBoundaries().run, {
-    rows: harness.stores.messageRows,
-    advance: harness.stores.advance,
-    whyHistory: [],
-    wholes: new Map(),
-    actions: [],
-  });
+  const control = controlOf(harness.stores);
   return { harness, control, one, target: { id: JSON.parse(one.body).id, domain, mayCome: true } };
 }
 

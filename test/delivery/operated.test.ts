@@ -1,7 +1,6 @@
 /** What delivery makes of what an operator did to a row meanwhile. */
 import { describe, expect, test } from 'vitest';
-import { createMemoryControl } from '../operating/memory-control.ts';
-import { createBoundaries } from './boundaries.ts';
+import { controlOf } from '../operating/memory-control.ts';
 import { alike, createHarness, type Harness, record, reply } from './harness.ts';
 
 const only = 'rcpt.example';
@@ -26,13 +25,7 @@ async function putOff() {
   }
   harness.nowMs = retry.dueAtMs;
   const { message } = retry;
-  const control = createMemoryControl(createBoundaries().run, {
-    rows: harness.stores.messageRows,
-    advance: harness.stores.advance,
-    whyHistory: [],
-    wholes: new Map(),
-    actions: [],
-  });
+  const control = controlOf(harness.stores);
   const key = { id: message.id, domain: only };
   return { harness, control, key, message, next: record({}, { body: JSON.stringify(message) }) };
 }

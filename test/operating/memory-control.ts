@@ -18,8 +18,9 @@ import type {
   StoredMessage,
 } from '../../functions/operating/ports.ts';
 import type { WholeMessage } from '../../functions/submission/whole-message.ts';
-import { copy, type Run } from '../delivery/boundaries.ts';
+import { copy, createBoundaries, type Run } from '../delivery/boundaries.ts';
 import { type MemoryRow, viewOf } from '../delivery/memory-messages.ts';
+import type { MemoryPorts } from '../delivery/memory-ports.ts';
 
 /** What is shared with the rest of the stores in memory. */
 export interface ControlledRows {
@@ -29,6 +30,15 @@ export interface ControlledRows {
   /** By id. */
   readonly wholes: ReadonlyMap<string, WholeMessage>;
   readonly actions: QueueAction[];
+}
+
+/** Operates on what the delivery room's stores hold, without histories. */
+export function controlOf({
+  messageRows: rows,
+  advance,
+}: Pick<MemoryPorts, 'messageRows' | 'advance'>): MessageControl {
+  const stored = { rows, advance, whyHistory: [], wholes: new Map(), actions: [] };
+  return createMemoryControl(createBoundaries().run, stored);
 }
 
 export function createMemoryControl(run: Run, stored: ControlledRows): MessageControl {

@@ -20,6 +20,7 @@ import type {
 } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
 import { type FailureCode, failures } from '../../protocol/errors.ts';
+import { expiryDaysMax } from '../../submission/limits.ts';
 import type { PreparedMessage, PreparedPart } from '../../submission/queue-message.ts';
 import { type Item, type ItemReader, itemReader, text } from './item.ts';
 import { shardOf } from './shard.ts';
@@ -189,7 +190,7 @@ export function decodeClaimed(row: ItemReader, { id, domain }: DeliveryKey): Cla
 }
 
 /** @throws {TransportSecurityError} `store-damaged` */
-export function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): DeliveryRow {
+function decodeRow(row: ItemReader, { id, domain }: DeliveryKey): DeliveryRow {
   const recipients = row.json('recipients', recipientsSchema);
   return {
     id,
@@ -230,9 +231,23 @@ export function decodeAdvance(row: ItemReader, domain: string): AdvanceNote {
   };
 }
 
-/** Undefined where the row is nothing but operators' word in advance. */
-export function decodeUnlessAdvance(row: ItemReader, key: DeliveryKey): DeliveryRow | undefined {
-  return row.has('advance') ? undefined : decodeRow(row, key);
+/** Undefined where there is no row, or one that is nothing but operators' word in advance. */
+export function decodeUnlessAdvance(
+  item: Item | undefined,
+  key: DeliveryKey,
+  tableName: string,
+): DeliveryRow | undefined {
+  return item === undefined || item['advance'] !== undefined
+    ? undefined
+    : decodeRow(rowReader(item, key, tableName), key);
+}
+
+/**
+ * When DynamoDB may remove what was noted of a message at some time, epoch seconds: it may wait for as long as any
+ * before its days of history begin.
+ */
+export function historyEndSeconds(atMs: number, historyDays: number): number {
+  return Math.floor(atMs / 1_000) + (historyDays + expiryDaysMax) * 86_400;
 }
 
 function stateOf(settled: boolean, recipients: readonly RecipientState[]): DeliveryRow['state'] {

@@ -19,19 +19,19 @@ import type {
   RowChange,
   StoredMessage,
 } from '../../operating/ports.ts';
-import { expiryDaysMax } from '../../submission/limits.ts';
 import type { WholeMessage } from '../../submission/whole-message.ts';
-import { type ConditionalUpdate, readItem, type Table, updateIf } from './conditional-update.ts';
+import { type ConditionalUpdate, type Table, updateIf } from './conditional-update.ts';
 import {
   decodeAdvance,
   decodeUnlessAdvance,
   deliveryKey,
   encodeDemand,
-  rowReader,
+  historyEndSeconds,
   waitingShard,
   whySchema,
 } from './delivery-row.ts';
 import { flag, type Item, integer, itemReader, text } from './item.ts';
+import { readDelivery } from './message-table.ts';
 import { orUnavailable } from './store-failure.ts';
 import { decodeWholeMessage, wholeMessagePart } from './whole-messages.ts';
 
@@ -50,7 +50,8 @@ export function createMessageControl(options: MessageControlOptions): MessageCon
         condition: 'attribute_not_exists(#held)',
         set: { held: text(JSON.stringify(note)) },
         rowOnly: { set: { waiting: text(waitingShard(target.id)) } },
-        explain: (row) => (row === undefined || row.held ? { kind: 'held' } : undefined),
+        explain: (row) =>
+          row !== undefined && row.held === undefined ? undefined : { kind: 'held' },
       }),
     release: (target, nowMs) =>
       change(options, target, {
@@ -141,7 +142,7 @@ async function changeRow(
     set: { ...set, ...rowOnly.set },
     remove,
   });
-  const row = item && decodeUnlessAdvance(rowReader(item, key, table.tableName), key);
+  const row = decodeUnlessAdvance(item, key, table.tableName);
   if (row === undefined) {
     return undefined;
   }
@@ -171,7 +172,7 @@ async function noteInAdvance(
       set: {
         ...set,
         advance: flag(true),
-        removeAtSeconds: integer(historyEndSeconds(atMs, table)),
+        removeAtSeconds: integer(historyEndSeconds(atMs, table.historyDays)),
       },
       remove,
     },
@@ -202,19 +203,6 @@ async function write(
     set: { ...update.set, changeId: text(changeId) },
   });
   return { isDone: met || item?.['changeId']?.S === changeId, item };
-}
-
-/** The message may wait for as long before its history begins. */
-function historyEndSeconds(
-  atMs: number,
-  { historyDays }: Pick<MessageControlOptions, 'historyDays'>,
-): number {
-  return Math.floor(atMs / 1_000) + (historyDays + expiryDaysMax) * 86_400;
-}
-
-async function readDelivery(table: Table, key: DeliveryKey): Promise<DeliveryRow | undefined> {
-  const item = await readItem(table, deliveryKey(key));
-  return item && decodeUnlessAdvance(rowReader(item, key, table.tableName), key);
 }
 
 /** Rows have up to 400 KB, records 16 KB: this much is a delivery with a few hundred attempts. */
@@ -293,7 +281,7 @@ function sortInto(
   if (part === wholeMessagePart) {
     found.whole = decodeWholeMessage(item, id, tableName);
   } else if (kind === 'delivery') {
-    const row = decodeUnlessAdvance(rowReader(item, { id, domain }, tableName), { id, domain });
+    const row = decodeUnlessAdvance(item, { id, domain }, tableName);
     if (row === undefined) {
       found.advance.push(decodeAdvance(reader, domain));
     } else {
@@ -321,7 +309,7 @@ async function noteAction(
   options: MessageControlOptions,
   { id, ...body }: QueueAction,
 ): Promise<void> {
-  const { client, tableName } = options;
+  const { client, tableName, historyDays } = options;
   const at = new Date(body.atMs).toISOString();
   await orUnavailable(`PutItem on table ${tableName}`, () =>
     client.send(
@@ -331,7 +319,7 @@ async function noteAction(
           id: text(id),
           part: text(`action#${at}#${randomUUID().slice(0, 8)}`),
           action: text(JSON.stringify(body)),
-          removeAtSeconds: integer(historyEndSeconds(body.atMs, options)),
+          removeAtSeconds: integer(historyEndSeconds(body.atMs, historyDays)),
         },
       }),
     ),

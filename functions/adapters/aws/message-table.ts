@@ -19,9 +19,8 @@ import type {
   MessageStore,
   Settlement,
 } from '../../delivery/ports.ts';
-import type { DeliveryRow } from '../../delivery/stored-delivery.ts';
+import type { DeliveryKey, DeliveryRow } from '../../delivery/stored-delivery.ts';
 import type { WhyRecord } from '../../delivery/why.ts';
-import { expiryDaysMax } from '../../submission/limits.ts';
 import type { PreparedMessage } from '../../submission/queue-message.ts';
 import { readItem, type Table, updateIf } from './conditional-update.ts';
 import {
@@ -33,6 +32,7 @@ import {
   encodeDemand,
   encodeEnvelope,
   encodeRedacted,
+  historyEndSeconds,
   newRecipients,
   rowReader,
   waitingShard,
@@ -60,26 +60,29 @@ export interface MessageTableOptions extends Table {
 }
 
 interface Settings extends Table {
-  readonly historySeconds: number;
+  readonly historyDays: number;
 }
 
 /** Every method rejects with `store-unavailable` when DynamoDB fails, and `store-damaged` for a row it cannot read. */
 export function createMessageTable(options: MessageTableOptions): MessageTable {
   const { client, tableName, historyDays = 30 } = options;
-  const settings = { client, tableName, historySeconds: historyDays * 86_400 };
+  const settings = { client, tableName, historyDays };
   return {
     claim: (request) => claim(settings, request),
     settle: (settlement) => settle(settings, settlement),
     park: (message, nowMs) => park(settings, message, nowMs),
     release: (delivery) => release(settings, delivery),
     ...createSharedContents(settings),
-    readDelivery: async (id, domain) => {
-      const item = await readItem(settings, deliveryKey({ id, domain }));
-      return (
-        item && decodeUnlessAdvance(rowReader(item, { id, domain }, tableName), { id, domain })
-      );
-    },
+    readDelivery: (id, domain) => readDelivery(settings, { id, domain }),
   };
+}
+
+/** As `MessageTable.readDelivery`. */
+export async function readDelivery(
+  table: Table,
+  key: DeliveryKey,
+): Promise<DeliveryRow | undefined> {
+  return decodeUnlessAdvance(await readItem(table, deliveryKey(key)), key, table.tableName);
 }
 
 /**
@@ -206,7 +209,7 @@ async function settle(settings: Settings, settlement: Settlement): Promise<boole
   const whyNote = next === undefined ? undefined : await keepWhy(settings, settlement, why);
   const recipients = encodeSettledRecipients(settlement.recipients);
   const note = [whyNote, recipients.note].filter((each) => each !== undefined).join('; ');
-  const removeAtSeconds = Math.floor(nowMs / 1_000) + settings.historySeconds;
+  const removeAtSeconds = Math.floor(nowMs / 1_000) + settings.historyDays * 86_400;
   const { met, item } = await updateIf(settings, {
     key: deliveryKey(delivery),
     condition: ownClaimCondition,
@@ -251,15 +254,14 @@ function isSettledBy({ tableName }: Settings, item: Item, delivery: ClaimedDeliv
  * for want of it the row must not stay unsettled after SMTP, or a second copy would go out.
  */
 async function keepWhy(
-  { client, tableName, historySeconds }: Settings,
+  { client, tableName, historyDays }: Settings,
   { delivery, nowMs }: Settlement,
   why: WhyRecord,
 ): Promise<string | undefined> {
   const item = {
     ...whyKey(delivery, delivery.attempt),
     why: text(JSON.stringify(why)),
-    // The message may wait for as long before its days of history begin.
-    removeAtSeconds: integer(Math.floor(nowMs / 1_000) + historySeconds + expiryDaysMax * 86_400),
+    removeAtSeconds: integer(historyEndSeconds(nowMs, historyDays)),
   };
   try {
     await client.send(new PutItemCommand({ TableName: tableName, Item: item }));

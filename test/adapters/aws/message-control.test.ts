@@ -131,8 +131,12 @@ describe('the message table', () => {
     },
   );
 
-  test('held at the very moment at which its first attempt begins, it is held', async () => {
+  test.each([
+    ['held', 'its first attempt begins', false],
+    ['released', 'its first attempt begins and somebody else holds it', true],
+  ] as const)('%s at the very moment at which %s, it is', async (what, _moment, isHeld) => {
     const under = await makeTable();
+    const target = { ...key, mayCome: true };
     let isBegun = false;
     // DynamoDB returns no item with the refusal where there was none, so that the row is looked at a moment later.
     under.client.middlewareStack.add(
@@ -141,15 +145,19 @@ describe('the message table', () => {
           if (commandName === 'GetItemCommand' && !isBegun) {
             isBegun = true;
             await under.messages.claim(claimRequest());
+            if (isHeld) {
+              await under.control.hold(key, note);
+            }
           }
           return next(args);
         },
       { step: 'initialize' },
     );
-    expect(await under.control.hold({ ...key, mayCome: true }, note)).toMatchObject({
-      kind: 'changed',
-      row: { state: 'attempting', held: note },
-    });
+    const change = await (what === 'held'
+      ? under.control.hold(target, note)
+      : under.control.release(target, noonMs));
+    expect(change).toMatchObject({ kind: 'changed', row: { state: 'attempting' } });
+    expect('row' in change && change.row.held).toEqual(what === 'held' ? note : undefined);
     expect(isBegun).toBe(true);
   });
 
